@@ -1,0 +1,1 @@
+"""Radiograph simulator, data sets, training and evaluation of WristQC's models."""

@@ -1,0 +1,1 @@
+"""Simulated wrist radiographs: exact labels, any error of positioning, publishable images."""

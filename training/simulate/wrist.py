@@ -1,0 +1,253 @@
+"""One wrist in three dimensions: all its bones, its skin, and its landmarks, ready to be projected.
+
+Wrist frame of a right hand as in `anatomy`, here in true millimetres of this person.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from training.simulate import growth, soft_tissue
+from training.simulate.anatomy import (
+    CARPALS_DISTAL,
+    CARPALS_PROXIMAL,
+    HAND_BONES,
+    METACARPALS,
+    Bone,
+    HandModel,
+    hand_model,
+    shelled,
+)
+from training.simulate.pose import Pose, placements
+from training.simulate.radius_ulna import (
+    AROUND,
+    LEVELS,
+    ForearmShape,
+    make_radius,
+    make_ulna,
+)
+from training.simulate.surfaces import Array, Surface
+
+_ALONG_FOREARM = np.array([0.0, 1.0, 0.0])
+
+
+@dataclass(frozen=True)
+class Wrist:
+    """Everything that is projected, and everything that the keypoints are derived from.
+
+    Attributes
+    ----------
+    bones
+        All ossified parts.
+    scaphoid
+        The whole scaphoid's surface, ossified or not.
+    thumb_joint
+        Centre of the first metacarpophalangeal joint, (3,).
+    radius, ulna
+        Whole outer surfaces as if no growth plate were open, for outlines and midlines.
+    radius_joint, ulna_joint
+        Middle of each bone's distal surface, (3,), at the growth plate where that is the end.
+    ulna_process
+        The ulnar styloid's surface points, or None where it is not ossified.
+    skin, muscle
+        Closed envelopes: forearm with palm first, then the digits.
+    """
+
+    bones: tuple[Bone, ...]
+    scaphoid: Surface
+    thumb_joint: Array
+    radius: Surface
+    ulna: Surface
+    radius_joint: Array
+    ulna_joint: Array
+    radial_process: bool
+    ulnar_process: bool
+    skin: tuple[Surface, ...]
+    muscle: tuple[Surface, ...]
+    factors: dict[str, float | str | bool]
+
+
+def _hand_bone(hand: HandModel, name: str, cortex: float, breadth: float) -> Bone:
+    surface = hand.surfaces[name]
+    centre, axis, low, high = hand.axes[name]
+    position = (surface.vertices - centre) @ axis
+    if name in CARPALS_PROXIMAL + CARPALS_DISTAL:
+        thickness = np.full(len(position), 0.55)
+        filling = np.full(len(position), 0.9)
+        return shelled(name, surface, thickness, filling)
+    # Slender or sturdy shafts: scale across the axis only.
+    across = surface.vertices - centre - position[:, None] * axis
+    surface = replace(surface, vertices=surface.vertices + (breadth - 1.0) * across)
+    middle = 1.0 - np.abs(2.0 * (position - low) / (high - low) - 1.0)  # 0 at the ends, 1 midway
+    shaft = np.clip((middle - 0.2) / 0.5, 0.0, 1.0)
+    thick = cortex * (1.7 if name in METACARPALS else 1.15)
+    return shelled(name, surface, 0.5 + (thick - 0.5) * shaft, 1.0 - 0.85 * shaft)
+
+
+def build_wrist(rng: np.random.Generator, age: float, pose: Pose) -> Wrist:
+    """Draw one person's wrist in the given pose."""
+    hand = hand_model()
+    mature = growth.maturity(age)
+    ossified = growth.Ossification(rng, age)
+    scale = growth.size(age) * float(np.clip(rng.normal(1.1, 0.065), 0.94, 1.3))
+    shape = ForearmShape.drawn(rng, mature)
+    build = soft_tissue.Build.drawn(rng, mature)
+    breadth = float(rng.normal(1.0, 0.06)) * (1.0 + 0.12 * (1.0 - mature))
+    spacing = float(rng.uniform(1.4, 2.6))
+    cortex = shape.cortex / 2.3
+
+    # Hand, moved along the forearm so that the radiocarpal joint space is as drawn.
+    whole = {name: _hand_bone(hand, name, cortex, breadth) for name in HAND_BONES}
+    placed = placements(hand, pose)
+    radius, ulna = make_radius(shape), make_ulna(shape)
+    shift = spacing - _joint_space(
+        radius,
+        np.vstack([_at(whole[n].outer.vertices, placed[n]) for n in ("scaphoid", "lunate")]),
+    )
+    lift = np.array([0.0, shift, 0.0])
+    placed = {name: (turn, place + lift) for name, (turn, place) in placed.items()}
+
+    bones: list[Bone] = []
+    for name, bone in whole.items():
+        for part in _ossified_parts(hand, ossified, name, bone):
+            bones.append(part.moved(lambda points, name=name: _at(points, placed[name])))
+
+    # Forearm, cut at its growth plates.
+    slope = ossified.radial_physis_slope
+    radius_level = -5.5 - 1.5 * mature
+    ulna_level = float(ulna.outer.vertices[-1, 1]) - 6.0
+
+    def along(points: Array) -> Array:
+        return np.asarray(points[:, 1])
+
+    bones += ossified.long_bone(
+        radius, "radius", along, _ALONG_FOREARM,
+        lambda points: radius_level + slope * (points[:, 0] - 3.0),
+    )  # fmt: skip
+    bones += ossified.long_bone(
+        ulna, "ulna", along, _ALONG_FOREARM, lambda points: np.full(len(points), ulna_level)
+    )
+    radius_joint, ulna_joint = radius.outer.vertices[-1].copy(), ulna.outer.vertices[-1].copy()
+    if not ossified.has_epiphysis("radius"):
+        radius_joint[1] = radius_level - 0.8
+    if not ossified.has_epiphysis("ulna"):
+        ulna_joint[1] = ulna_level - 0.8
+
+    outline = {
+        "metacarpal_1": placed["metacarpal_1"], "proximal_phalanx_1": placed["proximal_phalanx_1"]
+    }  # fmt: skip
+    head = _end(hand, "metacarpal_1", outline["metacarpal_1"], distal=True)
+    base = _end(hand, "proximal_phalanx_1", outline["proximal_phalanx_1"], distal=False)
+
+    def scaled(points: Array) -> Array:
+        return np.asarray(points * scale)
+
+    skin = [s.moved(scaled) for s in _envelopes(hand, build, pose, placed, lift, 0.0)]
+    muscle = [s.moved(scaled) for s in _envelopes(hand, build, pose, placed, lift, build.fat)]
+    has_ulna = not ossified.open("ulna") or ossified.has_epiphysis("ulna")
+    return Wrist(
+        bones=tuple(bone.moved(scaled) for bone in bones),
+        scaphoid=whole["scaphoid"].outer.moved(lambda p: _at(p, placed["scaphoid"]) * scale),
+        thumb_joint=(head + base) / 2.0 * scale,
+        radius=radius.outer.moved(scaled),
+        ulna=ulna.outer.moved(scaled),
+        radius_joint=radius_joint * scale,
+        ulna_joint=ulna_joint * scale,
+        radial_process=mature > 0.55,
+        ulnar_process=has_ulna and mature > 0.6 and shape.ulnar_styloid > 1.5,
+        skin=tuple(skin),
+        muscle=tuple(muscle),
+        factors={
+            "age_group": growth.age_group(age),
+            "age_years": round(age, 1),
+            "scale": round(scale, 3),
+            "ulnar_variance_mm": round(shape.ulnar_variance * scale, 2),
+            "radial_inclination_deg": round(shape.inclination, 1),
+            "volar_tilt_deg": round(shape.tilt, 1),
+            "scaphoid_ossified": ossified.has("scaphoid"),
+            "fingers": pose.fingers,
+        },
+    )
+
+
+def shaft_rings(surface: Surface) -> Array:
+    """Cross-sections of a radius or ulna from distal to proximal, (levels, points, 3)."""
+    count = len(LEVELS)
+    rings = surface.vertices[: count * AROUND].reshape(count, AROUND, 3)
+    return np.asarray(rings[::-1])
+
+
+def _at(points: Array, placement: tuple[Array, Array]) -> Array:
+    turn, shift = placement
+    return np.asarray(points @ turn.T + shift)
+
+
+def _end(hand: HandModel, name: str, placement: tuple[Array, Array], distal: bool) -> Array:
+    """Middle of a bone's end: the centre of its outermost 1.5 mm."""
+    centre, axis, low, high = hand.axes[name]
+    vertices = hand.surfaces[name].vertices
+    position = (vertices - centre) @ axis
+    chosen = position > high - 1.5 if distal else position < low + 1.5
+    return _at(vertices[chosen].mean(axis=0), placement)
+
+
+def _joint_space(radius: Bone, carpals: Array) -> float:
+    """Least distance along y from the radius's joint surface to the carpals."""
+    surface = radius.outer.vertices[len(LEVELS) * AROUND : -2]
+    from scipy.spatial import cKDTree
+
+    distance, nearest = cKDTree(surface[:, [0, 2]]).query(carpals[:, [0, 2]])
+    rise = carpals[:, 1] - surface[nearest, 1]
+    return float(np.percentile(rise[distance < 1.0], 0.5))
+
+
+def _ossified_parts(
+    hand: HandModel, ossified: growth.Ossification, name: str, bone: Bone
+) -> list[Bone]:
+    if name in CARPALS_PROXIMAL + CARPALS_DISTAL:
+        return ossified.carpal(bone)
+    centre, axis, low, high = hand.axes[name]
+    kind = "metacarpal" if name in METACARPALS else "phalanx"
+    distal = kind == "metacarpal" and name != "metacarpal_1"
+    depth = 0.17 if kind == "metacarpal" else 0.13
+    plate = high - depth * (high - low) if distal else low + depth * (high - low)
+    return ossified.long_bone(
+        bone,
+        kind,
+        lambda points: np.asarray((points - centre) @ axis),
+        axis,
+        lambda points: np.full(len(points), plate),
+        distal=distal,
+    )
+
+
+def _envelopes(
+    hand: HandModel,
+    build: soft_tissue.Build,
+    pose: Pose,
+    placed: dict[str, tuple[Array, Array]],
+    lift: Array,
+    inset: float,
+) -> list[Surface]:
+    thin = 0.45 * inset  # fingers carry little fat
+    surfaces = [soft_tissue.body(build, pose, inset).moved(lambda points: points + lift)]
+    for finger in range(1, 6):
+        segments = ["proximal", "distal"] if finger == 1 else ["proximal", "middle", "distal"]
+        names = [f"{segment}_phalanx_{finger}" for segment in segments]
+        metacarpal = f"metacarpal_{finger}"
+        path = [_end(hand, metacarpal, placed[metacarpal], distal=finger != 1)]
+        if finger == 1:
+            path.append(_end(hand, metacarpal, placed[metacarpal], distal=True))
+        path += [_end(hand, name, placed[name], distal=True) for name in names]
+        radii = [15.0, 12.5, 10.5, 8.5] if finger == 1 else [10.0, 9.2, 8.3, 7.2]
+        if finger == 5:
+            radii = [9.0, 8.0, 7.4, 6.4]
+        if finger == 1:  # the thenar's flesh lies volar of the metacarpal
+            path[0] = path[0] + np.array([-4.0, 2.0, 5.0])
+        width = 0.5 + 0.5 * build.width
+        surfaces.append(
+            soft_tissue.digit(np.array(path), np.array(radii) * width - thin)
+        )
+    return surfaces

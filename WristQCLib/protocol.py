@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import lru_cache
+from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -75,6 +76,11 @@ class PartRule:
         if self.zero.low > self.full.low or self.zero.high < self.full.high:
             raise ValueError(f"'zero' {self.zero} must contain 'full' {self.full}")
 
+    @property
+    def possible_points(self) -> range:
+        """Whole points that can occur: a rule without a ramp gives all or none."""
+        return range(0, self.points + 1, self.points if self.full == self.zero else 1)
+
     def score(self, value: float) -> int:
         """Points for a measured value: ``floor((points - 1) f) + 1`` on the ramp (table 2)."""
         if value in self.full:
@@ -114,7 +120,8 @@ class TaskRule:
     def __post_init__(self) -> None:
         if not self.parts:
             raise ValueError("a task needs at least one part")
-        for points in range(self.points + 1):
+        sums = {sum(points) for points in product(*(part.possible_points for part in self.parts))}
+        for points in sorted(sums):
             matches = [name for name, interval in self.grades.items() if points in interval]
             if len(matches) != 1:
                 raise ValueError(f"{points} points must have exactly one task grade, got {matches}")

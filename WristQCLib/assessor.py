@@ -1,0 +1,204 @@
+"""The pipeline: from a radiograph to its assessment, and again after a person's correction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol as Interface
+
+import numpy as np
+
+from WristQCLib.artefact import ArtefactFinding
+from WristQCLib.assessment import Assessment, score
+from WristQCLib.basic_information import check_basic_information
+from WristQCLib.findings import Side, Sourced, View
+from WristQCLib.keypoints import Keypoint, Keypoints
+from WristQCLib.measurements import ImageGeometry, measure
+from WristQCLib.models import ModelError
+from WristQCLib.protocol import Protocol, load_protocol
+from WristQCLib.radiograph import Radiograph
+from WristQCLib.side_marker import recognise_side_marker
+
+
+class Models(Interface):
+    """What the assessor asks of models; `WristQCLib.model_set.ModelSet` is the bundled answer.
+
+    Images are (rows, columns) float32 in [0, 1], bright = dense. Each method may raise
+    `WristQCLib.models.ModelError`.
+    """
+
+    @property
+    def device(self) -> str: ...
+
+    def view(self, image: np.ndarray) -> tuple[View, float]:
+        """The likelier view and its probability."""
+        ...
+
+    def artefact(self, image: np.ndarray) -> ArtefactFinding: ...
+
+    def keypoints(self, image: np.ndarray, view: View) -> list[Keypoint]: ...
+
+    @property
+    def identities(self) -> dict[str, str]:
+        """Identity of each model that was used so far, by task."""
+        ...
+
+
+class NoModels:
+    """Stands in where models are not wanted: keypoints and artefact are left to a person."""
+
+    device = ""
+    identities: dict[str, str] = {}  # noqa: RUF012 - never changed
+
+    def __init__(self, reason: str = "Models were not used.") -> None:
+        self._reason = reason
+
+    def view(self, image: np.ndarray) -> tuple[View, float]:
+        raise ModelError(self._reason)
+
+    def artefact(self, image: np.ndarray) -> ArtefactFinding:
+        raise ModelError(self._reason)
+
+    def keypoints(self, image: np.ndarray, view: View) -> list[Keypoint]:
+        raise ModelError(self._reason)
+
+
+@dataclass(frozen=True)
+class Assessor:
+    """Assesses radiographs; models are loaded once, when first needed.
+
+    Parameters
+    ----------
+    models
+        Where view (when DICOM does not tell it), artefact and keypoints come from.
+    protocol
+        The scoring protocol, by default the paper's.
+    """
+
+    models: Models
+    protocol: Protocol
+
+    @classmethod
+    def create(cls, models: Models | None = None, protocol: Protocol | None = None) -> Assessor:
+        """An assessor with the bundled models and the paper's protocol unless others are given."""
+        if models is None:
+            from WristQCLib.model_set import ModelSet
+
+            models = ModelSet()
+        return cls(models, protocol or load_protocol())
+
+    def assess(self, radiograph: Radiograph) -> Assessment:
+        """Everything from one radiograph. Without models, what they find is not assessable."""
+        image = radiograph.display()
+        notes = list(radiograph.notes)
+        view = self._view(radiograph, image)
+        marker = recognise_side_marker(
+            image,
+            threshold=self.protocol.side_marker.similarity,
+            spacing=radiograph.spacing.value,
+        )
+        side = radiograph.side
+        if side.value is None and marker.side is not None:
+            side = Sourced(marker.side, "side marker in the image", marker.similarity)
+        try:
+            artefact = self.models.artefact(image)
+        except ModelError as error:
+            artefact = ArtefactFinding.not_assessed(str(error))
+            notes.append(str(error))
+        keypoints = None
+        if view.value is not None:
+            keypoints = self._keypoints(image, view.value)
+        geometry = ImageGeometry(
+            radiograph.width, radiograph.height, radiograph.spacing.value, radiograph.pixel_aspect
+        )
+        items = check_basic_information(radiograph.header, self.protocol.basic_information)
+        measurements = measure(keypoints, geometry) if keypoints else {}
+        return Assessment(
+            name=radiograph.name,
+            path=str(radiograph.path or ""),
+            sop_instance_uid=radiograph.sop_instance_uid,
+            geometry=geometry,
+            view=view,
+            side=side,
+            spacing=radiograph.spacing,
+            basic_information=items,
+            side_marker=marker,
+            artefact=artefact,
+            keypoints=keypoints,
+            measurements=measurements,
+            score=score(
+                self.protocol,
+                view=view.value,
+                side=side.value,
+                basic_information=items,
+                side_marker=marker,
+                artefact=artefact,
+                measurements=measurements,
+            ),
+            protocol=self.protocol,
+            models=self._models_used(radiograph, view.value),
+            device=self.models.device,
+            notes=tuple(notes),
+        )
+
+    def _models_used(self, radiograph: Radiograph, view: View | None) -> dict[str, str]:
+        """Identities of the models that had a say in this image."""
+        asked = {"artefact", f"keypoints_{view}"}
+        if radiograph.view.value is None:
+            asked.add("view")
+        return {task: name for task, name in self.models.identities.items() if task in asked}
+
+    def _view(self, radiograph: Radiograph, image: np.ndarray) -> Sourced[View]:
+        """The view that DICOM or the user states, else the one inferred from the image."""
+        if radiograph.view.value is not None:
+            return radiograph.view
+        try:
+            view, probability = self.models.view(image)
+        except ModelError as error:
+            return Sourced(None, f"{radiograph.view.source} {error}")
+        return Sourced(view, "inferred from the image", probability)
+
+    def _keypoints(self, image: np.ndarray, view: View) -> Keypoints:
+        try:
+            return Keypoints.from_points(view, self.models.keypoints(image, view))
+        except ModelError:
+            return Keypoints.to_be_placed(view)
+
+
+def reassess(
+    assessment: Assessment,
+    *,
+    keypoints: Keypoints | None = None,
+    artefact: ArtefactFinding | None = None,
+    side: Side | None = None,
+) -> Assessment:
+    """The assessment after a person's correction; only what depends on it is computed again.
+
+    Needs neither image nor models, so it serves while a point is being dragged. Another view needs
+    other keypoints: give those of the view, placed or to be placed.
+    """
+    view = assessment.view
+    measurements = assessment.measurements
+    if keypoints is not None:
+        if keypoints.view is not view.value:
+            view = Sourced(keypoints.view, "user")
+        measurements = measure(keypoints, assessment.geometry)
+    corrected = replace(
+        assessment,
+        view=view,
+        side=Sourced(side, "user") if side else assessment.side,
+        keypoints=keypoints or assessment.keypoints,
+        artefact=artefact or assessment.artefact,
+        measurements=measurements,
+    )
+    return replace(
+        corrected,
+        score=score(
+            corrected.protocol,
+            view=corrected.view.value,
+            side=corrected.side.value,
+            basic_information=corrected.basic_information,
+            side_marker=corrected.side_marker,
+            artefact=corrected.artefact,
+            measurements=corrected.measurements,
+        ),
+    )

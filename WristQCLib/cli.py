@@ -1,0 +1,220 @@
+"""The command line: ``wristqc assess PATH... --out DIR``."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from WristQCLib import __version__
+from WristQCLib.assessment import Assessment, TaskScore
+from WristQCLib.findings import Side, View
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Quality control of wrist radiographs. Not a diagnostic device.",
+)
+console = Console()
+errors = Console(stderr=True)
+
+NOTHING_ASSESSED = 1
+USAGE = 2
+INTERRUPTED = 130
+
+GRADE_STYLES = ("bold green", "bold cyan", "bold yellow", "bold red")
+
+
+class Format(StrEnum):
+    JSON = "json"
+    CSV = "csv"
+    HTML = "html"
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        console.print(f"wristqc {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show version.")
+    ] = False,
+) -> None:
+    """Quality control of wrist radiographs. Not a diagnostic device."""
+
+
+@app.command()
+def assess(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help="DICOM files, folders, DICOMDIR or zip; PNG, JPEG or TIFF too."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the reports.")] = Path("wristqc-out"),
+    view: Annotated[View | None, typer.Option(help="State the view of all images.")] = None,
+    side: Annotated[
+        Side | None, typer.Option(help="State the side of all images.", case_sensitive=False)
+    ] = None,
+    spacing: Annotated[
+        float | None, typer.Option(min=0.001, max=10, help="State the pixel spacing in mm.")
+    ] = None,
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda, cuda:N or mps: where the models run.")
+    ] = "auto",
+    protocol: Annotated[
+        Path | None, typer.Option(help="Scoring protocol (TOML) instead of the paper's.")
+    ] = None,
+    models: Annotated[
+        Path | None, typer.Option(help="Folder with model bundles instead of the bundled ones.")
+    ] = None,
+    no_models: Annotated[
+        bool, typer.Option("--no-models", help="Check only what needs no model.")
+    ] = False,
+    formats: Annotated[
+        list[Format] | None, typer.Option("--format", help="What to write; may be repeated.")
+    ] = None,
+    identity: Annotated[
+        bool, typer.Option("--identity", help="Put the patient's identity into the reports.")
+    ] = False,
+) -> None:
+    """Assess wrist radiographs and write reports."""
+    from WristQCLib.assessor import Assessor, NoModels
+    from WristQCLib.model_set import BUNDLED_MODELS, ModelSet
+    from WristQCLib.models import ModelError, select_device
+    from WristQCLib.protocol import ProtocolError, load_protocol
+    from WristQCLib.radiograph import RadiographError, read_radiograph
+    from WristQCLib.report import ReportWriter
+    from WristQCLib.sources import SourceError, find_images
+
+    # pydicom warns of every odd attribute; what matters of it is in the image's notes.
+    logging.getLogger("pydicom").setLevel(logging.ERROR)
+    try:
+        rules = load_protocol(protocol) if protocol else load_protocol()
+        if not no_models:
+            select_device(device)
+        found = find_images(paths)
+        writer = ReportWriter(
+            out, formats={f.value for f in formats or Format}, include_identity=identity
+        )
+    except (ProtocolError, ModelError, SourceError, OSError) as error:
+        errors.print(f"[red]{escape(str(error))}")
+        raise typer.Exit(USAGE) from None
+
+    set_of_models = NoModels() if no_models else ModelSet(models or BUNDLED_MODELS, device)
+    assessor = Assessor.create(set_of_models, rules)
+    assessed: list[Assessment] = []
+    failures: list[str] = []
+    stopped = False
+    with _progress() as progress, writer:
+        bar = progress.add_task("", total=len(found))
+        try:
+            for source in found:
+                progress.update(bar, description=escape(source.name))
+                try:
+                    radiograph = read_radiograph(source, spacing=spacing, view=view, side=side)
+                    assessment = assessor.assess(radiograph)
+                    writer.add(assessment, radiograph.display())
+                    assessed.append(assessment)
+                except RadiographError as error:
+                    failures.append(str(error))
+                    writer.add_failure(source.name, str(error))
+                progress.advance(bar)
+        except KeyboardInterrupt:
+            stopped = True
+    if assessed:
+        console.print(_table(assessed))
+    for failure in failures:
+        errors.print(f"[red]Not assessed:[/red] {escape(failure)}", soft_wrap=True)
+    for kind, path in writer.written.items():
+        console.print(f"{kind.upper():5} {escape(str(path))}", soft_wrap=True)
+    if stopped:
+        errors.print("Stopped: the reports hold what was assessed so far.")
+        raise typer.Exit(INTERRUPTED)
+    if not assessed:
+        raise typer.Exit(NOTHING_ASSESSED)
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=errors,
+        transient=True,
+    )
+
+
+def _table(assessments: list[Assessment]) -> Table:
+    table = Table(title="Quality of wrist radiographs", caption="Not a diagnostic device.")
+    for heading in ("Image", "View", "Side"):
+        table.add_column(heading, overflow="fold")
+    table.add_column("Grade", justify="center")
+    table.add_column("Total", justify="right")
+    table.add_column("Points lost", overflow="fold")
+    for assessment in assessments:
+        table.add_row(
+            escape(assessment.name),
+            _told(assessment.view.value, assessment.view.confidence),
+            _told(assessment.side.value, assessment.side.confidence),
+            _grade(assessment),
+            _total(assessment),
+            escape(_losses(assessment)),
+        )
+    return table
+
+
+def _told(value: str | None, confidence: float | None) -> str:
+    if value is None:
+        return "unknown"
+    return value if confidence is None else f"{value} ({confidence:.0%})"
+
+
+def _grade(assessment: Assessment) -> str:
+    score, names = assessment.score, list(assessment.protocol.grades)
+    style = GRADE_STYLES[min(names.index(score.grade), len(GRADE_STYLES) - 1)]
+    if score.grade == score.reachable_grade:
+        return f"[{style}]{score.grade}"
+    return f"[{style}]{score.grade}[/] to {score.reachable_grade}"
+
+
+def _total(assessment: Assessment) -> str:
+    score = assessment.score
+    return str(score.total) if score.complete else f"{score.total} to {score.reachable}"
+
+
+def _losses(assessment: Assessment) -> str:
+    """The tasks that lost most, items of basic information counted together."""
+    lost: dict[str, int] = {}
+    for task in assessment.score.tasks:
+        name = _short_name(task)
+        lost[name] = lost.get(name, 0) + task.max_points - task.points
+    worst = sorted((item for item in lost.items() if item[1]), key=lambda item: -item[1])
+    return ", ".join(f"{name} -{points}" for name, points in worst)
+
+
+def _short_name(task: TaskScore) -> str:
+    from WristQCLib.assessment import Section
+
+    names = {
+        Section.BASIC_INFORMATION: "DICOM items",
+        Section.POSITION: "side marker",
+        Section.ARTEFACT: "foreign object",
+    }
+    return names.get(task.section, task.id.replace("_", " "))
+
+
+def main() -> None:
+    """Entry point of the ``wristqc`` command."""
+    sys.exit(app())

@@ -1,0 +1,97 @@
+"""The four bundled models behind one object: view, artefact, and keypoints of each view.
+
+Each model is loaded when first used and kept, so that a run over many images loads it once.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from WristQCLib.artefact import ArtefactFinding
+from WristQCLib.findings import View
+from WristQCLib.keypoints import Keypoint
+from WristQCLib.models import ImageClassifier, KeypointDetector, select_device
+from WristQCLib.resources import RESOURCES
+
+BUNDLED_MODELS = RESOURCES / "Models"
+
+
+class ModelSet:
+    """Models from a folder that holds one MONAI bundle each.
+
+    Parameters
+    ----------
+    folder
+        Holds ``wrist_view``, ``wrist_artefact``, ``wrist_keypoints_frontal`` and
+        ``wrist_keypoints_lateral``; the bundled models unless another folder is given.
+    device
+        ``"auto"`` (CUDA, then Apple MPS, then CPU) or a torch device name.
+
+    Notes
+    -----
+    Methods raise `WristQCLib.models.ModelError` when torch is missing, the device is not there or a
+    bundle is broken.
+    """
+
+    def __init__(self, folder: Path | str = BUNDLED_MODELS, device: str = "auto") -> None:
+        self._folder = Path(folder)
+        self._requested_device = device
+        self._used: dict[str, str] = {}
+
+    @cached_property
+    def _device(self) -> str:
+        return str(select_device(self._requested_device))
+
+    @property
+    def device(self) -> str:
+        """Where the models ran; empty before the first was used."""
+        return self._device if self._used else ""
+
+    @property
+    def identities(self) -> dict[str, str]:
+        """Name, version and start of the weights' SHA-256 of each model used so far."""
+        return dict(self._used)
+
+    @cached_property
+    def _view(self) -> ImageClassifier:
+        return self._classifier("view")
+
+    @cached_property
+    def _artefact(self) -> ImageClassifier:
+        return self._classifier("artefact")
+
+    @cached_property
+    def _detectors(self) -> dict[View, KeypointDetector]:
+        return {}
+
+    def _classifier(self, task: str) -> ImageClassifier:
+        return ImageClassifier.from_bundle(self._folder / f"wrist_{task}", self._device)
+
+    def _note(self, task: str, model: ImageClassifier | KeypointDetector) -> None:
+        self._used[task] = f"{model.identity} ({model.identity.weights_sha256[:12]})"
+
+    def view(self, image: np.ndarray) -> tuple[View, float]:
+        """The likelier view of an image, (rows, columns) in [0, 1], and its probability."""
+        probabilities = self._view.probability(image)
+        self._note("view", self._view)
+        label = max(probabilities, key=lambda name: probabilities[name])
+        return View(label), probabilities[label]
+
+    def artefact(self, image: np.ndarray) -> ArtefactFinding:
+        """Whether there is a foreign object in an image, (rows, columns) in [0, 1]."""
+        probability = self._artefact.probability(image)["artefact"]
+        self._note("artefact", self._artefact)
+        source = f"model:{self._artefact.identity}"
+        return ArtefactFinding.from_probability(probability, self._artefact.threshold, source)
+
+    def keypoints(self, image: np.ndarray, view: View) -> list[Keypoint]:
+        """The view's keypoints in the pixels of an image, (rows, columns) in [0, 1]."""
+        if view not in self._detectors:
+            folder = self._folder / f"wrist_keypoints_{view}"
+            self._detectors[view] = KeypointDetector.from_bundle(folder, self._device)
+        detector = self._detectors[view]
+        self._note(f"keypoints_{view}", detector)
+        return detector.detect(image)

@@ -82,7 +82,7 @@ class Ossification:
         self._fusion = {name: year + scatter * 5.0 for name, year in _FUSION.items()}
         self._gap = rng.uniform(0.85, 1.3)
         self._thickness = rng.uniform(0.85, 1.15)
-        self._waves = rng.normal(0.0, 0.35, 3), rng.uniform(0.0, 2.0 * np.pi, 3)
+        self._waves = rng.normal(0.0, 0.2, 3), rng.uniform(0.0, 2.0 * np.pi, 3)
         self.radial_physis_slope = float(rng.normal(0.1, 0.05))
 
     def has(self, carpal: str) -> bool:
@@ -140,13 +140,19 @@ class Ossification:
             """Flatten what lies beyond the plate onto it: a closed surface stays closed."""
             points = surface.vertices
             position = sign * along(points)
-            plate = sign * level(points) + self._wavy(points, axis)
+            plate = sign * level(points)
+            near = np.abs(position - plate) < 2.5
+            middle = points[near].mean(axis=0)
+            # What is cut away is also drawn in, so that it stays within the plate's own outline.
+            beyond = np.maximum((position - plate) if keep_shaft else (plate - position), 0.0)
+            across = points - middle
+            across -= (across @ axis)[:, None] * axis
+            points = points - (1.0 - np.exp(-((beyond / 4.0) ** 2)))[:, None] * across
+            plate = plate + self._wavy(points, axis)
             if keep_shaft:
-                limit = plate - gap / 2.0 - margin
-                moved = np.minimum(position, limit)
+                moved = np.minimum(position, plate - gap / 2.0 - margin)
             else:
-                limit = plate + gap / 2.0 + margin
-                moved = np.maximum(position, limit)
+                moved = np.maximum(position, plate + gap / 2.0 + margin)
             return replace(surface, vertices=points + (sign * (moved - position))[:, None] * axis)
 
         shaft = Bone(

@@ -61,8 +61,8 @@ def draw_pose(rng: np.random.Generator, view: View) -> Pose:
     bend = {"straight": 0.06, "curled": 0.45, "fist": 1.1}[fingers]
     # Thumb abduction and opposition vary more than anything else in the hand.
     joints = {
-        "cmc_flexion": rng.uniform(-0.5, 0.35),
-        "cmc_abduction": rng.uniform(-0.35, 0.6),
+        "cmc_flexion": rng.triangular(-0.45, 0.25, 0.6),
+        "cmc_abduction": rng.triangular(-0.45, -0.1, 0.6),
         "mp_flexion": rng.uniform(-0.5, 0.35),
         "ip_flexion": rng.uniform(-0.7, 0.3),
     }

@@ -29,7 +29,7 @@ class ForearmShape:
     inclination: float
     tilt: float
     radial_styloid: float
-    fossa: float
+    hollow: float
     width: float
     thickness: float
     bow: float
@@ -43,6 +43,7 @@ class ForearmShape:
     divergence_lateral: float
     cortex: float
     edge: float
+    subchondral: float
 
     @classmethod
     def drawn(cls, rng: np.random.Generator, maturity: float) -> ForearmShape:
@@ -50,22 +51,23 @@ class ForearmShape:
         grown = 0.25 + 0.75 * maturity
         return cls(
             inclination=float(np.clip(rng.normal(22.0, 3.0), 14, 30)) * (0.55 + 0.45 * maturity),
-            tilt=float(np.clip(rng.normal(11.0, 4.0), -2, 22)) * grown,
-            radial_styloid=float(rng.uniform(0.5, 3.0)) * grown,
-            fossa=float(rng.uniform(1.5, 3.0)) * grown,
-            width=float(rng.normal(1.0, 0.05)),
+            tilt=float(np.clip(rng.normal(8.0, 4.0), -4, 18)) * grown,
+            radial_styloid=float(rng.uniform(0.0, 1.8)) * grown,
+            hollow=float(rng.uniform(0.65, 1.1)) * grown,
+            width=float(rng.normal(0.97, 0.05)),
             thickness=float(rng.normal(1.0, 0.06)),
             bow=float(rng.normal(4.0, 2.0)),
             flare=float(rng.normal(1.0, 0.12)),
             ulnar_variance=float(rng.normal(-0.3, 1.5)),
             ulnar_styloid=float(np.clip(rng.normal(5.0, 1.5), 1.0, 8.5)) * maturity**1.5,
-            ulnar_styloid_width=float(rng.uniform(1.8, 3.0)),
+            ulnar_styloid_width=float(rng.uniform(2.3, 3.8)),
             ulna_turn=float(rng.normal(0.0, 25.0)),
             ulna_gap=float(rng.normal(1.2, 0.7)),
             divergence=float(rng.normal(0.0, 2.0)),
             divergence_lateral=float(rng.normal(0.0, 2.5)),
             cortex=float(rng.uniform(1.6, 3.0)) * (0.45 + 0.55 * maturity),
-            edge=float(rng.uniform(0.8, 1.8)),
+            edge=float(rng.uniform(0.9, 2.0)),
+            subchondral=float(rng.uniform(0.5, 1.1)),
         )
 
 
@@ -125,15 +127,15 @@ LEVELS = np.concatenate([_SHAFT_LEVELS, [0.0]])
 
 
 def make_radius(shape: ForearmShape) -> Bone:
-    """The radius, its joint surface's ulnar corner at y = 0 before inclination is applied."""
+    """The radius, its joint surface near y = 0."""
     s, w, t, f = LEVELS, shape.width, shape.thickness, shape.flare
     bow = shape.bow * np.sin(np.pi * np.clip((s - 20.0) / 210.0, 0.0, 1.0))
     bow = bow + np.tan(np.radians(shape.divergence)) * np.maximum(s - 25.0, 0.0)
     radial = _profile(
-        s, {0: 16.5, 4: 17.2, 9: 17.0, 14: 16.0, 22: 14.0, 32: 12.8, 50: 12.4, 80: 12.9, 600: 13}
+        s, {0: 15.2, 3: 16.3, 7: 17.0, 12: 16.4, 22: 14.0, 32: 13.3, 50: 13.1, 80: 13.5, 600: 13.7}
     )
     ulnar = _profile(
-        s, {0: -11, 5: -11.6 * f, 10: -10.5 * f, 18: -6.5, 28: -2.5, 40: -1, 60: -0.8, 600: -0.8}
+        s, {0: -11.7, 4: -11.4, 9: -9.6 * f, 18: -5.8 * f, 28: -3.0, 40: -2, 60: -1.8, 600: -1.8}
     )
     volar = _profile(s, {0: 9.5, 4: 10.0, 9: 9.0, 16: 6.6, 26: 5.4, 40: 5.6, 80: 6.2, 600: 6.5})
     dorsal = _profile(
@@ -144,16 +146,19 @@ def make_radius(shape: ForearmShape) -> Bone:
     taper = 0.28 * np.clip(1.0 - s / 25.0, 0.0, 1.0)
     slope = np.tan(np.radians(shape.inclination))
     tilt = np.tan(np.radians(shape.tilt))
-    corner, tip = ulnar[-1], radial[-1]
+    across = slope - 0.13
+    tip = radial[-1]
 
     def height(x: Array, z: Array, rho: Array) -> Array:
-        plane = slope * (x - corner - 4.0) - tilt * z
+        # Fitted to the proximal surfaces of lunate and scaphoid: nearly level under the lunate,
+        # climbing under the scaphoid to the styloid, hollow from dorsal to volar.
+        plane = across * x + shape.hollow * (0.022 * x**2 + 0.042 * z**2) - tilt * z
         process = shape.radial_styloid * np.exp(-(((x - tip) / 5.0) ** 2) - (z / 7.0) ** 2)
-        return plane + process - shape.fossa * (1.0 - rho**2)
+        return plane + process
 
     return _swept(
         "radius", s, (radial, ulnar, volar * t, dorsal * t), 2.4, taper, height, shape.edge,
-        (shape.cortex, 0.6),
+        (shape.cortex, shape.subchondral),
     )
 
 
@@ -161,21 +166,21 @@ def make_ulna(shape: ForearmShape) -> Bone:
     """The ulna beside the radius, turned about its own axis by the forearm's rotation."""
     s, t = LEVELS, shape.thickness
     half = _profile(
-        s, {0: 6.6, 4: 7.9, 8: 7.7, 14: 6.3, 22: 5.4, 40: 5.4, 80: 5.9, 140: 6.4, 600: 7.5}
+        s, {0: 6.6, 4: 7.9, 8: 7.7, 14: 6.7, 22: 5.9, 40: 5.9, 80: 6.3, 140: 6.7, 600: 7.5}
     )
     turn = np.radians(shape.ulna_turn)
     # Direction of the styloid in the (x, z) plane: ulnar and a little dorsal when not turned.
     toward = np.array([-np.cos(turn + 0.35), -np.sin(turn + 0.35)])
-    place = 0.62 * half[-1] * toward
+    place = 0.78 * half[-1] * toward
     radius = shape.ulnar_styloid_width
 
     def height(x: Array, z: Array, rho: Array) -> Array:
         away = np.hypot(x - place[0], z - place[1]) / radius
-        return 1.6 * (1.0 - rho**2) + (shape.ulnar_styloid + 0.5) * np.exp(-(away**3))
+        return 1.6 * (1.0 - rho**2) + (shape.ulnar_styloid + 0.5) * np.exp(-(away**2.5))
 
     bone = _swept(
         "ulna", s, (half, -half, half * t, -half * t), 2.1, np.zeros_like(s), height, shape.edge,
-        (shape.cortex, 0.6),
+        (shape.cortex, shape.subchondral),
     )
     radial_edge = 3.0 - 14.6 * shape.width * (0.5 + 0.5 * shape.flare)
     across = radial_edge - shape.ulna_gap - 7.9

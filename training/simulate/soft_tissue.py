@@ -38,10 +38,10 @@ class Build:
 
 # Half-width in x, middle in x, volar and dorsal extent, by level y.
 _LEVELS = np.array([-600.0, -250, -180, -120, -80, -50, -25, -5, 10, 25, 45, 70, 88, 97, 101])
-_HALF_X = np.array([52.0, 47, 44, 39, 34.5, 31, 29, 28.5, 30, 33, 37, 40, 38, 32, 20])
-_MIDDLE_X = np.array([-3.0, -3, -3, -3, -3, -3, -3, -3, -3, -2, -3, -7, -9, -10, -10])
-_VOLAR = np.array([40.0, 36, 33, 28, 24, 21, 19, 18, 19, 22, 21, 15, 8, 3, -4])
-_DORSAL = np.array([-36.0, -32, -29, -25, -22, -19.5, -18, -17, -18, -20, -22, -24, -25, -24, -20])
+_HALF_X = np.array([52.0, 47, 44, 39, 34.5, 31, 29, 28.5, 29, 31, 32, 32.5, 30, 26, 15])
+_MIDDLE_X = np.array([-3.0, -3, -3, -3, -3, -3, -3, -3, -3, -3, -4, -6, -6, -5, -4])
+_VOLAR = np.array([40.0, 36, 33, 28, 24, 21, 19, 18, 19, 21, 19, 12, 4, 0, -8])
+_DORSAL = np.array([-36.0, -32, -29, -25, -22, -19.5, -18, -17, -18, -20, -22, -24, -25, -23, -16])
 
 
 def body(build: Build, pose: Pose, inset: float = 0.0) -> Surface:
@@ -74,18 +74,20 @@ def body(build: Build, pose: Pose, inset: float = 0.0) -> Surface:
 
 
 def digit(path: Array, radii: Array) -> Surface:
-    """A round tube along `path` (n, 3) with the given radii, closed in a dome at its end."""
+    """A round tube along `path` (n, 3) with the given radii, closed in domes."""
     steps = np.linspace(0.0, 1.0, len(path))
     fine = np.linspace(0.0, 1.0, 28)
     line = np.stack([PchipInterpolator(steps, path[:, i])(fine) for i in range(3)], axis=-1)
     radius = PchipInterpolator(steps, radii)(fine)
     tangent = np.gradient(line, axis=0)
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
-    end = np.sqrt(1.0 - np.linspace(0.15, 0.99, 8) ** 2)
-    dome = line[-1] + np.linspace(0.15, 0.99, 8)[:, None] * radius[-1] * tangent[-1]
-    line = np.vstack([line, dome])
-    radius = np.concatenate([radius, radius[-1] * end])
-    tangent = np.vstack([tangent, np.repeat(tangent[-1:], 8, axis=0)])
+    rise = np.linspace(0.15, 0.99, 8)
+    shrink = np.sqrt(1.0 - rise**2)
+    first = line[0] - rise[::-1, None] * radius[0] * tangent[0]
+    last = line[-1] + rise[:, None] * radius[-1] * tangent[-1]
+    line = np.vstack([first, line, last])
+    radius = np.concatenate([radius[0] * shrink[::-1], radius, radius[-1] * shrink])
+    tangent = np.vstack([np.repeat(tangent[:1], 8, 0), tangent, np.repeat(tangent[-1:], 8, 0)])
     # One fixed reference keeps the rings from twisting; digits never point along it.
     side = np.cross(np.array([0.25, 0.1, 1.0]), tangent)
     side /= np.linalg.norm(side, axis=1, keepdims=True)

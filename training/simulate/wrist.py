@@ -5,9 +5,11 @@ Wrist frame of a right hand as in `anatomy`, here in true millimetres of this pe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from training.simulate import growth, soft_tissue
 from training.simulate.anatomy import (
@@ -20,7 +22,7 @@ from training.simulate.anatomy import (
     hand_model,
     shelled,
 )
-from training.simulate.pose import Pose, placements
+from training.simulate.pose import Pose, placements, rotation
 from training.simulate.radius_ulna import (
     AROUND,
     LEVELS,
@@ -69,12 +71,15 @@ class Wrist:
     factors: dict[str, float | str | bool]
 
 
-def _hand_bone(hand: HandModel, name: str, cortex: float, breadth: float) -> Bone:
+def _hand_bone(
+    hand: HandModel, name: str, cortex: float, breadth: float, carpal_size: float
+) -> Bone:
     surface = hand.surfaces[name]
     centre, axis, low, high = hand.axes[name]
     position = (surface.vertices - centre) @ axis
     if name in CARPALS_PROXIMAL + CARPALS_DISTAL:
-        thickness = np.full(len(position), 0.55)
+        surface = replace(surface, vertices=centre + carpal_size * (surface.vertices - centre))
+        thickness = np.full(len(position), 0.65)
         filling = np.full(len(position), 0.9)
         return shelled(name, surface, thickness, filling)
     # Slender or sturdy shafts: scale across the axis only.
@@ -82,7 +87,7 @@ def _hand_bone(hand: HandModel, name: str, cortex: float, breadth: float) -> Bon
     surface = replace(surface, vertices=surface.vertices + (breadth - 1.0) * across)
     middle = 1.0 - np.abs(2.0 * (position - low) / (high - low) - 1.0)  # 0 at the ends, 1 midway
     shaft = np.clip((middle - 0.2) / 0.5, 0.0, 1.0)
-    thick = cortex * (1.7 if name in METACARPALS else 1.15)
+    thick = cortex * (2.2 if name in METACARPALS else 1.5)
     return shelled(name, surface, 0.5 + (thick - 0.5) * shaft, 1.0 - 0.85 * shaft)
 
 
@@ -99,15 +104,17 @@ def build_wrist(rng: np.random.Generator, age: float, pose: Pose) -> Wrist:
     cortex = shape.cortex / 2.3
 
     # Hand, moved along the forearm so that the radiocarpal joint space is as drawn.
-    whole = {name: _hand_bone(hand, name, cortex, breadth) for name in HAND_BONES}
+    carpal_size = float(rng.normal(1.12, 0.03))
+    whole = {name: _hand_bone(hand, name, cortex, breadth, carpal_size) for name in HAND_BONES}
     placed = placements(hand, pose)
     radius, ulna = make_radius(shape), make_ulna(shape)
-    shift = spacing - _joint_space(
-        radius,
-        np.vstack([_at(whole[n].outer.vertices, placed[n]) for n in ("scaphoid", "lunate")]),
-    )
-    lift = np.array([0.0, shift, 0.0])
-    placed = {name: (turn, place + lift) for name, (turn, place) in placed.items()}
+    turn, lift = _seating(radius, whole, placed, spacing)
+    placed = {name: (turn @ r, turn @ t + lift) for name, (r, t) in placed.items()}
+
+    def seated(points: Array) -> Array:
+        # The forearm's skin stays, the hand's goes along.
+        carried = np.clip((points[:, 1] + 15.0) / 20.0, 0.0, 1.0)[:, None]
+        return np.asarray(points + carried * (points @ turn.T + lift - points))
 
     bones: list[Bone] = []
     for name, bone in whole.items():
@@ -144,8 +151,8 @@ def build_wrist(rng: np.random.Generator, age: float, pose: Pose) -> Wrist:
     def scaled(points: Array) -> Array:
         return np.asarray(points * scale)
 
-    skin = [s.moved(scaled) for s in _envelopes(hand, build, pose, placed, lift, 0.0)]
-    muscle = [s.moved(scaled) for s in _envelopes(hand, build, pose, placed, lift, build.fat)]
+    skin = [s.moved(scaled) for s in _envelopes(hand, build, pose, placed, seated, 0.0)]
+    muscle = [s.moved(scaled) for s in _envelopes(hand, build, pose, placed, seated, build.fat)]
     has_ulna = not ossified.open("ulna") or ossified.has_epiphysis("ulna")
     return Wrist(
         bones=tuple(bone.moved(scaled) for bone in bones),
@@ -193,14 +200,30 @@ def _end(hand: HandModel, name: str, placement: tuple[Array, Array], distal: boo
     return _at(vertices[chosen].mean(axis=0), placement)
 
 
-def _joint_space(radius: Bone, carpals: Array) -> float:
-    """Least distance along y from the radius's joint surface to the carpals."""
+def _seating(
+    radius: Bone, whole: dict[str, Bone], placed: dict[str, tuple[Array, Array]], spacing: float
+) -> tuple[Array, Array]:
+    """Turn and shift of the hand after which scaphoid and lunate both face the radius closely."""
     surface = radius.outer.vertices[len(LEVELS) * AROUND : -2]
-    from scipy.spatial import cKDTree
-
-    distance, nearest = cKDTree(surface[:, [0, 2]]).query(carpals[:, [0, 2]])
-    rise = carpals[:, 1] - surface[nearest, 1]
-    return float(np.percentile(rise[distance < 1.0], 0.5))
+    tree = cKDTree(surface[:, [0, 2]])
+    angle, lift = 0.0, 0.0
+    for _ in range(3):
+        turn = rotation(2, angle)
+        rises, middles = [], []
+        for name in ("scaphoid", "lunate"):
+            points = _at(whole[name].outer.vertices[::3], placed[name]) @ turn.T
+            distance, nearest = tree.query(points[:, [0, 2]])
+            above = points[:, 1] - surface[nearest, 1]
+            over = distance < 1.0
+            if over.sum() < 10:  # turned or bent beyond the joint surface
+                return turn, np.array([0.0, lift, 0.0])
+            closest = np.argmin(np.where(over, above, np.inf))
+            rises.append(float(above[closest]))
+            middles.append(float(points[closest, 0]))
+        lift = spacing - min(rises)
+        lever = max(middles[0] - middles[1], 8.0)
+        angle = float(np.clip(angle - np.degrees((rises[0] - rises[1]) / lever), -12.0, 12.0))
+    return turn, np.array([0.0, lift, 0.0])
 
 
 def _ossified_parts(
@@ -228,11 +251,11 @@ def _envelopes(
     build: soft_tissue.Build,
     pose: Pose,
     placed: dict[str, tuple[Array, Array]],
-    lift: Array,
+    seated: Callable[[Array], Array],
     inset: float,
 ) -> list[Surface]:
     thin = 0.45 * inset  # fingers carry little fat
-    surfaces = [soft_tissue.body(build, pose, inset).moved(lambda points: points + lift)]
+    surfaces = [soft_tissue.body(build, pose, inset).moved(seated)]
     for finger in range(1, 6):
         segments = ["proximal", "distal"] if finger == 1 else ["proximal", "middle", "distal"]
         names = [f"{segment}_phalanx_{finger}" for segment in segments]
@@ -244,8 +267,8 @@ def _envelopes(
         radii = [15.0, 12.5, 10.5, 8.5] if finger == 1 else [10.0, 9.2, 8.3, 7.2]
         if finger == 5:
             radii = [9.0, 8.0, 7.4, 6.4]
-        if finger == 1:  # the thenar's flesh lies volar of the metacarpal
-            path[0] = path[0] + np.array([-4.0, 2.0, 5.0])
+        if finger == 1:  # the thenar's flesh lies volar of the metacarpal and reaches the palm
+            path[0] = path[0] + np.array([-12.0, -2.0, 4.0])
         width = 0.5 + 0.5 * build.width
         surfaces.append(
             soft_tissue.digit(np.array(path), np.array(radii) * width - thin)

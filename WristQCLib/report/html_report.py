@@ -1,0 +1,260 @@
+"""The HTML report: a page for every image and an index of the run, readable without a network.
+
+Every file is self-contained. What is shown comes from the record of `json_report`, so the patient's
+identity appears only when the record holds it. DICOM text is hostile: templates escape all of it,
+and a content security policy allows no script but the report's own.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from WristQCLib.assessment import Section
+from WristQCLib.report.figure import Drawing, words
+from WristQCLib.report.files import ReportError, write_text
+from WristQCLib.report.json_report import Record
+from WristQCLib.resources import RESOURCES
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+TEMPLATES = RESOURCES / "Report"
+
+THUMBNAIL_SIDE = 112
+"""Pixels of the longer side of an index picture."""
+
+_SUMMARY = (
+    "image", "view", "side", "total", "grade", "complete", "reachable", "reachable_grade",
+    "sections", "advice", "protocol",
+)  # fmt: skip
+
+_TASK_COLOURS = {"excellent": 0, "good": 1, "poor": 2, "fail": 3}
+
+
+@dataclass(frozen=True)
+class IndexEntry:
+    """What the index tells of one image.
+
+    Attributes
+    ----------
+    summary
+        The record without its details, so that a long run stays small.
+    page
+        The image's page, relative to the index.
+    thumbnail
+        ``data:`` address of a small picture.
+    """
+
+    summary: Record
+    page: str
+    thumbnail: str
+
+    @classmethod
+    def of(cls, record: Record, page: str, thumbnail: str) -> IndexEntry:
+        return cls({key: record[key] for key in _SUMMARY}, page, thumbnail)
+
+
+def write_page(
+    path: Path, record: Record, drawing: Drawing, picture: str, *, index: str | None = None
+) -> None:
+    """Write the page of one image.
+
+    Parameters
+    ----------
+    record
+        From `json_report.assessment_record`.
+    drawing
+        From `figure.drawing`.
+    picture
+        ``data:`` address of the displayed image (`figure.encoded_picture`).
+    index
+        Address of the index, relative to the page.
+
+    Raises
+    ------
+    ReportError
+        If the file cannot be written.
+    """
+    tasks = [task for task in record["tasks"] if task["section"] != Section.BASIC_INFORMATION]
+    groups: dict[str, list[Record]] = {}
+    for item in record["basic_information"]:
+        groups.setdefault(item["group"], []).append(item)
+    points = {task["id"]: task for task in record["tasks"]}
+    text = _render(
+        "image.html.j2", record=record, drawing=drawing, picture=picture, index=index,
+        tasks=tasks, groups=groups, points=points, warnings=_warnings(record),
+        sections=list(Section),
+    )  # fmt: skip
+    write_text(path, text)
+
+
+def write_index(
+    path: Path, entries: Sequence[IndexEntry], failures: Sequence[tuple[str, str]], created: str
+) -> None:
+    """Write the index of a run, worst image first.
+
+    Parameters
+    ----------
+    failures
+        (name, message) of the images that could not be assessed.
+
+    Raises
+    ------
+    ReportError
+        If the file cannot be written.
+    """
+    ranked = sorted(entries, key=lambda e: (e.summary["total"], e.summary["image"]["name"]))
+    grades = Counter(entry.summary["grade"] for entry in entries)
+    names = list(entries[0].summary["protocol"]["grades"]) if entries else []
+    text = _render(
+        "index.html.j2", entries=ranked, failures=failures, created=created,
+        grades=[(name, grades[name]) for name in names],
+        protocol=entries[0].summary["protocol"] if entries else None,
+        sections=list(Section),
+    )  # fmt: skip
+    write_text(path, text)
+
+
+def require_jinja2() -> None:
+    """Raise a ReportError when what the HTML report needs is not installed."""
+    _environment()
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    try:
+        import PIL  # noqa: F401 - the pictures need it
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    except ImportError as error:
+        raise ReportError(
+            f"The HTML report needs the package {error.name}: install the extra 'report'"
+            " (pip install 'wristqc[report]') or choose the formats json and csv."
+        ) from error
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "band": _band,
+        "colour": _task_colour,
+        "decimals": _decimals,
+        "measured": _measured,
+        "quote": quote,
+        "sentence": _sentence,
+        "words": words,
+    }
+    environment.globals["grade_colour"] = _grade_colour
+    return environment
+
+
+def _render(template: str, **values: Any) -> str:
+    from markupsafe import Markup
+
+    style, script = (
+        (TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js")
+    )
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    # Our own files, not text from an image: the only two that are not escaped.
+    return (
+        _environment()
+        .get_template(template)
+        .render(style=Markup(style), script=Markup(script), script_hash=digest, **values)
+    )
+
+
+def _warnings(record: Record) -> list[str]:
+    """What a reader must know before the points."""
+    warnings = []
+    marker, side = record["side_marker"], record["side"]
+    if marker["contradicts_side"]:
+        warnings.append(
+            f"The side marker reads {marker['side']}, but the examined side is {side['value']}"
+            f" ({side['source']}): the marker or the stated side is wrong."
+        )
+    if not record["complete"]:
+        reasons = [t["reason"] for t in record["tasks"] if not t["assessable"] and t["reason"]]
+        warnings.append(
+            "The total is incomplete: what is not assessable has 0 points for now. "
+            + " ".join(dict.fromkeys(reasons))
+        )
+    told = " ".join(warnings)
+    return warnings + [note for note in record["notes"] if note not in told]
+
+
+# Filters ------------------------------------------------------------------------------------
+
+
+def _decimals(value: float | None, digits: int = 1) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _with_unit(text: str, unit: str) -> str:
+    return {"deg": f"{text}°", "": text}.get(unit, f"{text} {unit}")
+
+
+def _measured(part: Mapping[str, Any]) -> str:
+    """A measured value with its unit; yes or no where there is none."""
+    value, unit = part["value"], part["unit"]
+    if value is None:
+        return "not assessable"
+    if unit == "":
+        return "yes" if value else "no"
+    return _with_unit(_unambiguous(value, (*part["full"], *part["zero"])), unit)
+
+
+def _unambiguous(value: float, limits: Sequence[float | None]) -> str:
+    """One decimal, or as many as keep the value off a limit that it is not on."""
+    digits = 1
+    while digits < 4 and any(round(value, digits) == limit != value for limit in limits):
+        digits += 1
+    return f"{value:.{digits}f}"
+
+
+def _band(part: Mapping[str, Any], key: str) -> str:
+    """The values with all points (``"full"``) or with none (``"zero"``), in words."""
+    (low, high), unit = part[key], part["unit"]
+    if unit == "":
+        return {"full": "yes", "zero": "no"}[key]
+    if key == "full":
+        if low is None:
+            return _with_unit(f"up to {high:g}", unit)
+        if high is None:
+            return _with_unit(f"from {low:g}", unit)
+        return _with_unit(f"{low:g}–{high:g}", unit)
+    ends = [f"≤ {low:g}"] if low is not None else []
+    ends += [f"≥ {high:g}"] if high is not None else []
+    return _with_unit(" or ".join(ends), unit)
+
+
+def _sentence(text: str) -> str:
+    """First letter in upper case, the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def _task_colour(task: Mapping[str, Any]) -> str:
+    if not task["assessable"]:
+        return "unknown"
+    rank = _TASK_COLOURS.get(task["grade"])
+    if rank is None:  # another protocol's word
+        share = task["points"] / task["max_points"] if task["max_points"] else 1.0
+        rank = min(3, math.floor(4 * (1 - share)))
+    return f"g{rank}"
+
+
+def _grade_colour(record: Mapping[str, Any], grade: str) -> str:
+    """Colour of an overall grade by its rank, best first."""
+    grades = record["protocol"]["grades"]
+    ranked = sorted(grades, key=lambda name: -grades[name])
+    return f"g{min(ranked.index(grade), 3)}"

@@ -104,9 +104,10 @@ def _mesh_name(bone: str) -> str:
     if digit == "1":
         return {"proximal_phalanx": "thumbprox", "distal_phalanx": "thumbdist"}[stem]
     if stem.endswith("phalanx"):
-        return digit + {"proximal": "proxph", "middle": "midph", "distal": "distph"}[
-            stem.split("_")[0]
-        ]
+        return (
+            digit
+            + {"proximal": "proxph", "middle": "midph", "distal": "distph"}[stem.split("_")[0]]
+        )
     return bone
 
 

@@ -41,10 +41,8 @@ def draw_age(rng: np.random.Generator, share_of_children: float = 0.4) -> float:
 
 def age_group(age: float) -> str:
     """Name of the age group, for `Projection.factors`."""
-    for limit, name in ((3.0, "toddler"), (6.0, "preschool"), (11.0, "child"), (17.0, "adolescent")):
-        if age < limit:
-            return name
-    return "adult"
+    groups = {"toddler": 3.0, "preschool": 6.0, "child": 11.0, "adolescent": 17.0}
+    return next((name for name, limit in groups.items() if age < limit), "adult")
 
 
 def size(age: float) -> float:
@@ -121,6 +119,10 @@ class Ossification:
 
         Parameters
         ----------
+        bone
+            The whole bone, as if grown up.
+        kind
+            As for `has_epiphysis`.
         along
             Coordinate of points along the bone's axis, mm.
         axis
@@ -136,24 +138,12 @@ class Ossification:
         gap = (0.5 + 1.3 * left) * self._gap
         sign = 1.0 if distal else -1.0
 
+        def plate(points: Array) -> Array:
+            return level(points) + sign * self._wavy(points, axis)
+
         def cut(surface: Surface, keep_shaft: bool, margin: float) -> Surface:
-            """Flatten what lies beyond the plate onto it: a closed surface stays closed."""
-            points = surface.vertices
-            position = sign * along(points)
-            plate = sign * level(points)
-            near = np.abs(position - plate) < 2.5
-            middle = points[near].mean(axis=0)
-            # What is cut away is also drawn in, so that it stays within the plate's own outline.
-            beyond = np.maximum((position - plate) if keep_shaft else (plate - position), 0.0)
-            across = points - middle
-            across -= (across @ axis)[:, None] * axis
-            points = points - (1.0 - np.exp(-((beyond / 4.0) ** 2)))[:, None] * across
-            plate = plate + self._wavy(points, axis)
-            if keep_shaft:
-                moved = np.minimum(position, plate - gap / 2.0 - margin)
-            else:
-                moved = np.maximum(position, plate + gap / 2.0 + margin)
-            return replace(surface, vertices=points + (sign * (moved - position))[:, None] * axis)
+            keep_proximal = keep_shaft == distal
+            return cut_off(surface, along, axis, plate, keep_proximal, gap / 2.0 + margin)
 
         shaft = Bone(
             bone.name, cut(bone.outer, True, 0.0), cut(bone.inner, True, 0.9), bone.trabecular
@@ -179,6 +169,45 @@ class Ossification:
             + amplitude[1] * np.sin(across[:, 2] / 3.0 + phase[1])
             + amplitude[2] * np.sin((across[:, 0] + across[:, 2]) / 2.0 + phase[2])
         )
+
+
+def cut_off(
+    surface: Surface,
+    along: Callable[[Array], Array],
+    axis: Array,
+    level: Callable[[Array], Array],
+    keep_proximal: bool,
+    margin: float,
+) -> Surface:
+    """Flatten what lies beyond a level onto it: a closed surface stays closed.
+
+    Parameters
+    ----------
+    surface
+        Surface to cut; points keep their numbers.
+    along
+        Coordinate of points along `axis`, mm.
+    axis
+        Unit vector of the bone's axis, to distal.
+    level
+        Coordinate of the cut at the points; it may be uneven.
+    keep_proximal
+        Which side stays.
+    margin
+        How far from the cut the kept part ends, mm.
+    """
+    sign = 1.0 if keep_proximal else -1.0
+    points = surface.vertices
+    position, plate = sign * along(points), sign * level(points)
+    middle = points[np.abs(position - plate) < 3.0].mean(axis=0)
+    # What is cut away is also drawn in, so that it stays within the cut's own outline.
+    beyond = np.maximum(position - plate, 0.0)
+    across = points - middle
+    across -= (across @ axis)[:, None] * axis
+    points = points - (1.0 - np.exp(-((beyond / 4.0) ** 2)))[:, None] * across
+    moved = np.minimum(sign * along(points), sign * level(points) - margin)
+    change = sign * (moved - sign * along(points))
+    return replace(surface, vertices=points + change[:, None] * axis)
 
 
 def _rounded(bone: Bone, share: float, roundness: float) -> Bone:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from WristQCLib.findings import View
 from training.simulate.anatomy import CARPALS_PROXIMAL, HandModel
 from training.simulate.surfaces import Array
+from WristQCLib.findings import View
 
 # Centres of the two carpal joints, mm: the radiocarpal one in the lunate, the midcarpal one in the
 # capitate's head.
@@ -96,9 +96,9 @@ def rotation(axis: int, degrees: float) -> Array:
 def wrist_motion(points: Array, flexion: float, deviation: float, share: float) -> Array:
     """Carry points of the hand along with the wrist.
 
-    The proximal carpal row turns in the radius by 45 % of the motion, the distal row and the hand in
-    the proximal row by the rest; `share` is 0 for the first and 1 for the second, and between them
-    for soft tissue.
+    The proximal carpal row turns in the radius by 45 % of the motion, the distal row and the hand
+    turn in the proximal row by the rest; `share` is 0 for the first and 1 for the second, and
+    between them for soft tissue.
     """
     turn = rotation(0, 0.45 * flexion) @ rotation(2, 0.45 * deviation)
     further = rotation(0, 0.55 * flexion * share) @ rotation(2, 0.55 * deviation * share)

@@ -79,7 +79,7 @@ class Camera:
     distance: float
 
     def __call__(self, points: Array) -> Array:
-        points = points @ (rotation(0, self.lean) @ rotation(1, 0.0)).T if self.lean else points
+        points = points @ rotation(0, self.lean).T
         c, s = np.cos(np.radians(self.turn)), np.sin(np.radians(self.turn))
         across = -(points[:, 0] * c + points[:, 2] * s)
         depth = -points[:, 2] * c + points[:, 0] * s
@@ -115,7 +115,7 @@ def project_wrist(
     spacing
         Millimetres per pixel.
     side, age
-        Fixed instead of drawn; the rest of the draw stays the same.
+        Given instead of drawn. Another side leaves everything else as it would be.
     """
     drawn_side = Side.LEFT if rng.random() < 0.5 else Side.RIGHT
     drawn_age = growth.draw_age(rng)
@@ -165,7 +165,6 @@ def _pose_factors(pose: Pose, view: View) -> dict[str, float | str | bool]:
         "lean_deg": round(pose.lean, 1),
         "flexion_deg": round(pose.flexion, 1),
         "deviation_deg": round(pose.deviation, 1),
-        "fracture": False,
         "implant": False,
     }
 

@@ -52,7 +52,7 @@ class ForearmShape:
         return cls(
             inclination=float(np.clip(rng.normal(22.0, 3.0), 14, 30)) * (0.55 + 0.45 * maturity),
             tilt=float(np.clip(rng.normal(8.0, 4.0), -4, 18)) * grown,
-            radial_styloid=float(rng.uniform(0.0, 1.8)) * grown,
+            radial_styloid=float(rng.uniform(0.0, 1.5)) * grown,
             hollow=float(rng.uniform(0.65, 1.1)) * grown,
             width=float(rng.normal(0.97, 0.05)),
             thickness=float(rng.normal(1.0, 0.06)),
@@ -132,7 +132,19 @@ def make_radius(shape: ForearmShape) -> Bone:
     bow = shape.bow * np.sin(np.pi * np.clip((s - 20.0) / 210.0, 0.0, 1.0))
     bow = bow + np.tan(np.radians(shape.divergence)) * np.maximum(s - 25.0, 0.0)
     radial = _profile(
-        s, {0: 15.2, 3: 16.3, 7: 17.0, 12: 16.4, 22: 14.0, 32: 13.3, 50: 13.1, 80: 13.5, 600: 13.7}
+        s,
+        {
+            0: 13.6,
+            1.5: 14.9,
+            4: 16.2,
+            8: 16.9,
+            12: 16.5,
+            22: 14.2,
+            32: 13.3,
+            50: 13.1,
+            80: 13.5,
+            600: 13.7,
+        },
     )
     ulnar = _profile(
         s, {0: -11.7, 4: -11.4, 9: -9.6 * f, 18: -5.8 * f, 28: -3.0, 40: -2, 60: -1.8, 600: -1.8}
@@ -146,18 +158,24 @@ def make_radius(shape: ForearmShape) -> Bone:
     taper = 0.28 * np.clip(1.0 - s / 25.0, 0.0, 1.0)
     slope = np.tan(np.radians(shape.inclination))
     tilt = np.tan(np.radians(shape.tilt))
-    across = slope - 0.13
+    across = slope - 0.1
     tip = radial[-1]
 
     def height(x: Array, z: Array, rho: Array) -> Array:
         # Fitted to the proximal surfaces of lunate and scaphoid: nearly level under the lunate,
         # climbing under the scaphoid to the styloid, hollow from dorsal to volar.
-        plane = across * x + shape.hollow * (0.022 * x**2 + 0.042 * z**2) - tilt * z
+        plane = across * x + shape.hollow * (0.018 * x**2 + 0.042 * z**2) - tilt * z
         process = shape.radial_styloid * np.exp(-(((x - tip) / 5.0) ** 2) - (z / 7.0) ** 2)
         return plane + process
 
     return _swept(
-        "radius", s, (radial, ulnar, volar * t, dorsal * t), 2.4, taper, height, shape.edge,
+        "radius",
+        s,
+        (radial, ulnar, volar * t, dorsal * t),
+        2.4,
+        taper,
+        height,
+        shape.edge,
         (shape.cortex, shape.subchondral),
     )
 
@@ -179,7 +197,13 @@ def make_ulna(shape: ForearmShape) -> Bone:
         return 1.6 * (1.0 - rho**2) + (shape.ulnar_styloid + 0.5) * np.exp(-(away**2.5))
 
     bone = _swept(
-        "ulna", s, (half, -half, half * t, -half * t), 2.1, np.zeros_like(s), height, shape.edge,
+        "ulna",
+        s,
+        (half, -half, half * t, -half * t),
+        2.1,
+        np.zeros_like(s),
+        height,
+        shape.edge,
         (shape.cortex, shape.subchondral),
     )
     radial_edge = 3.0 - 14.6 * shape.width * (0.5 + 0.5 * shape.flare)

@@ -49,7 +49,8 @@ def body(build: Build, pose: Pose, inset: float = 0.0) -> Surface:
     levels = np.concatenate([np.linspace(-600, -130, 12), np.linspace(-120, 84, 52),
                              np.linspace(87, 101, 8)])  # fmt: skip
     half, middle, volar, dorsal = (
-        PchipInterpolator(_LEVELS, values)(levels) for values in (_HALF_X, _MIDDLE_X, _VOLAR, _DORSAL)
+        PchipInterpolator(_LEVELS, values)(levels)
+        for values in (_HALF_X, _MIDDLE_X, _VOLAR, _DORSAL)
     )
     wide = build.width * (1.0 + (build.taper - 1.0) * np.clip(-levels / 400.0, 0.0, 0.6))
     deep = build.depth * (1.0 + (build.taper - 1.0) * np.clip(-levels / 400.0, 0.0, 0.6))

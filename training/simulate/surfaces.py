@@ -58,9 +58,7 @@ def closed(vertices: Array, faces: Faces) -> Surface:
     Every open edge is joined to one added point in the midst of the open edges. That closes any
     number of holes, because the added triangles' own edges cancel in pairs.
     """
-    _, first, inverse = np.unique(
-        vertices.round(4), axis=0, return_index=True, return_inverse=True
-    )
+    _, first, inverse = np.unique(vertices.round(4), axis=0, return_index=True, return_inverse=True)
     vertices, faces = vertices[first], inverse.ravel()[faces]
     faces = faces[
         (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
@@ -147,9 +145,7 @@ def _add_depths(image, points, faces, weights):  # type: ignore[no-untyped-def]
                 image[y, x] -= turn * depth * weight
 
 
-def add_path_lengths(
-    image: Array, surface: Surface, weights: Array | float = 1.0
-) -> None:
+def add_path_lengths(image: Array, surface: Surface, weights: Array | float = 1.0) -> None:
     """Add to `image` the length of each pixel's ray inside `surface`.
 
     Parameters

@@ -22,6 +22,7 @@ from training.simulate.anatomy import (
     hand_model,
     shelled,
 )
+from training.simulate.fracture import Fracture
 from training.simulate.pose import Pose, placements, rotation
 from training.simulate.radius_ulna import (
     AROUND,
@@ -50,9 +51,9 @@ class Wrist:
     radius, ulna
         Whole outer surfaces as if no growth plate were open, for outlines and midlines.
     radius_joint, ulna_joint
-        Middle of each bone's distal surface, (3,), at the growth plate where that is the end.
-    ulna_process
-        The ulnar styloid's surface points, or None where it is not ossified.
+        Middle of the distal surface of each bone's ossified part, (3,).
+    radial_process, ulnar_process
+        Whether the bone ends in an ossified styloid process, rather than in a corner.
     skin, muscle
         Closed envelopes: forearm with palm first, then the digits.
     """
@@ -100,7 +101,7 @@ def build_wrist(rng: np.random.Generator, age: float, pose: Pose) -> Wrist:
     shape = ForearmShape.drawn(rng, mature)
     build = soft_tissue.Build.drawn(rng, mature)
     breadth = float(rng.normal(1.0, 0.06)) * (1.0 + 0.12 * (1.0 - mature))
-    spacing = float(rng.uniform(1.4, 2.6))
+    spacing = float(rng.uniform(0.9, 2.1))
     cortex = shape.cortex / 2.3
 
     # Hand, moved along the forearm so that the radiocarpal joint space is as drawn.
@@ -129,43 +130,61 @@ def build_wrist(rng: np.random.Generator, age: float, pose: Pose) -> Wrist:
     def along(points: Array) -> Array:
         return np.asarray(points[:, 1])
 
-    bones += ossified.long_bone(
+    radius_parts = ossified.long_bone(
         radius, "radius", along, _ALONG_FOREARM,
         lambda points: radius_level + slope * (points[:, 0] - 3.0),
     )  # fmt: skip
-    bones += ossified.long_bone(
+    ulna_parts = ossified.long_bone(
         ulna, "ulna", along, _ALONG_FOREARM, lambda points: np.full(len(points), ulna_level)
     )
-    radius_joint, ulna_joint = radius.outer.vertices[-1].copy(), ulna.outer.vertices[-1].copy()
-    if not ossified.has_epiphysis("radius"):
-        radius_joint[1] = radius_level - 0.8
-    if not ossified.has_epiphysis("ulna"):
-        ulna_joint[1] = ulna_level - 0.8
+    # Every part keeps the swept surface's last vertex, the joint surface's middle, on its end.
+    radius_joint = radius_parts[-1].outer.vertices[-1]
+    ulna_joint = ulna_parts[-1].outer.vertices[-1]
+    thumb_joint = (
+        _end(hand, "metacarpal_1", placed["metacarpal_1"], distal=True)
+        + _end(hand, "proximal_phalanx_1", placed["proximal_phalanx_1"], distal=False)
+    ) / 2.0
+    scaphoid = whole["scaphoid"].outer.moved(lambda points: _at(points, placed["scaphoid"]))
+    skin = _envelopes(hand, build, pose, placed, seated, 0.0)
+    muscle = _envelopes(hand, build, pose, placed, seated, build.fat)
+    radius_outline, ulna_outline = radius.outer, ulna.outer
 
-    outline = {
-        "metacarpal_1": placed["metacarpal_1"], "proximal_phalanx_1": placed["proximal_phalanx_1"]
-    }  # fmt: skip
-    head = _end(hand, "metacarpal_1", outline["metacarpal_1"], distal=True)
-    base = _end(hand, "proximal_phalanx_1", outline["proximal_phalanx_1"], distal=False)
+    fracture = Fracture.drawn(rng, age < growth.ADULT)
+    broken = bool(rng.random() < 0.2)
+    if broken:
+        bones = [bone.moved(fracture.displaced) for bone in bones]
+        radius_parts = [p for part in radius_parts for p in fracture.broken(part)]
+        radius_outline = radius_outline.moved(lambda points: fracture.eased(points, 0.01))
+        radius_joint, thumb_joint, scaphoid_points = (
+            fracture.displaced(points) for points in (radius_joint, thumb_joint, scaphoid.vertices)
+        )
+        scaphoid = replace(scaphoid, vertices=scaphoid_points)
+        if fracture.both:
+            ulna_parts = [p for part in ulna_parts for p in fracture.broken(part)]
+            ulna_outline = ulna_outline.moved(lambda points: fracture.eased(points, 0.01))
+            ulna_joint = fracture.displaced(ulna_joint)
+        skin, muscle = (
+            [s.moved(lambda points: fracture.eased(points, 30.0)) for s in surfaces]
+            for surfaces in (skin, muscle)
+        )
+    bones += radius_parts + ulna_parts
 
     def scaled(points: Array) -> Array:
         return np.asarray(points * scale)
 
-    skin = [s.moved(scaled) for s in _envelopes(hand, build, pose, placed, seated, 0.0)]
-    muscle = [s.moved(scaled) for s in _envelopes(hand, build, pose, placed, seated, build.fat)]
     has_ulna = not ossified.open("ulna") or ossified.has_epiphysis("ulna")
     return Wrist(
         bones=tuple(bone.moved(scaled) for bone in bones),
-        scaphoid=whole["scaphoid"].outer.moved(lambda p: _at(p, placed["scaphoid"]) * scale),
-        thumb_joint=(head + base) / 2.0 * scale,
-        radius=radius.outer.moved(scaled),
-        ulna=ulna.outer.moved(scaled),
+        scaphoid=scaphoid.moved(scaled),
+        thumb_joint=thumb_joint * scale,
+        radius=radius_outline.moved(scaled),
+        ulna=ulna_outline.moved(scaled),
         radius_joint=radius_joint * scale,
         ulna_joint=ulna_joint * scale,
         radial_process=mature > 0.55,
         ulnar_process=has_ulna and mature > 0.6 and shape.ulnar_styloid > 1.5,
-        skin=tuple(skin),
-        muscle=tuple(muscle),
+        skin=tuple(s.moved(scaled) for s in skin),
+        muscle=tuple(s.moved(scaled) for s in muscle),
         factors={
             "age_group": growth.age_group(age),
             "age_years": round(age, 1),
@@ -175,6 +194,7 @@ def build_wrist(rng: np.random.Generator, age: float, pose: Pose) -> Wrist:
             "volar_tilt_deg": round(shape.tilt, 1),
             "scaphoid_ossified": ossified.has("scaphoid"),
             "fingers": pose.fingers,
+            "fracture": broken,
         },
     )
 
@@ -270,7 +290,5 @@ def _envelopes(
         if finger == 1:  # the thenar's flesh lies volar of the metacarpal and reaches the palm
             path[0] = path[0] + np.array([-12.0, -2.0, 4.0])
         width = 0.5 + 0.5 * build.width
-        surfaces.append(
-            soft_tissue.digit(np.array(path), np.array(radii) * width - thin)
-        )
+        surfaces.append(soft_tissue.digit(np.array(path), np.array(radii) * width - thin))
     return surfaces

@@ -1,0 +1,67 @@
+"""Command line: ``python -m training.simulate --help``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from WristQCLib.findings import View
+
+app = typer.Typer(add_completion=False, help="Simulate wrist radiographs with exact labels.")
+
+Out = Annotated[Path, typer.Option(help="Folder to write into; made when it is not there.")]
+Count = Annotated[int, typer.Option(min=0, help="How many images.")]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed makes the same images.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes.")]
+
+
+@app.command()
+def corpus(
+    out: Out,
+    frontal: Count = 100,
+    lateral: Count = 100,
+    seed: Seed = 1,
+    val_fraction: Annotated[float, typer.Option(min=0, max=1)] = 0.2,
+    spacing: Annotated[float, typer.Option(min=0.05, max=2, help="Millimetres per pixel.")] = 0.4,
+    workers: Workers = 2,
+) -> None:
+    """Write PNG images with Labelme labels to train and evaluate on. Goes on where it stopped."""
+    from training.simulate.corpus import make_corpus, plan
+
+    counts = {View.FRONTAL: frontal, View.LATERAL: lateral}
+    groups = plan(out, counts, seed=seed, val_fraction=val_fraction, spacing=spacing)
+    with _progress() as progress:
+        task = progress.add_task("radiographs", total=frontal + lateral)
+        for made in make_corpus(groups, workers):
+            progress.advance(task, made)
+
+
+@app.command("contact-sheet")
+def contact_sheet_command(
+    simulated: Annotated[Path, typer.Option(help="Folder of simulated PNG files.")],
+    out: Annotated[Path, typer.Option(help="PNG file to write.")],
+    real: Annotated[Path | None, typer.Option(help="Folder of real PNG files.")] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many of each.")] = 14,
+    columns: Annotated[int, typer.Option(min=1)] = 7,
+    seed: Seed = 1,
+) -> None:
+    """Put simulated images, and real ones below them, on one sheet to be looked at."""
+    from training.simulate.contact_sheet import contact_sheet, read_images
+
+    images = read_images(simulated, count, seed)
+    if real is not None:
+        images += read_images(real, count, seed)
+    contact_sheet(images, columns).save(out)
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    )
+
+
+if __name__ == "__main__":
+    app()

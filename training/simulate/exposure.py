@@ -1,0 +1,293 @@
+"""One simulated radiograph: a projection, positioned, dressed up, exposed and processed."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.simulate import casts, foreign_objects, implants, lead_markers
+from training.simulate.canvas import text_mask
+from training.simulate.detector import draw_detector, expose_detector, smooth
+from training.simulate.foreign_objects import ForeignObject
+from training.simulate.lead_markers import Marker, MarkerStyle
+from training.simulate.positioning import Placed, Positioning, draw_positioning, field_mask, place
+from training.simulate.presentation import WHITE, Look, draw_look, present
+from training.simulate.projection import Projection
+from WristQCLib.findings import Side, View
+from WristQCLib.keypoints import Point
+
+Array = NDArray[np.float32]
+
+CAST_SHARE = 0.08
+OBJECT_SHARE = 0.46
+"""With the casts, and without the objects that end up outside of the field, this makes about 45 %
+of all images, as in the paper's data (577 of 1,315)."""
+IMPLANT_SHARE = 0.08
+MARKER_SHARE = 0.90
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What is in the beam besides the limb, and how it is processed; what is None is drawn.
+
+    Attributes
+    ----------
+    objects
+        Kinds of `foreign_objects.MAKERS`.
+    cast, implant
+        Whether there is one.
+    marker
+        Style of the side marker; ``"none"`` for no marker.
+    look
+        Processing.
+    annotations
+        Whether text is burnt in.
+    """
+
+    objects: tuple[str, ...] | None = None
+    cast: bool | None = None
+    implant: bool | None = None
+    marker: MarkerStyle | str | None = None
+    look: Look | None = None
+    annotations: bool | None = None
+
+
+@dataclass(frozen=True)
+class SimulatedRadiograph:
+    """An image with everything that is known about it.
+
+    Attributes
+    ----------
+    pixels
+        (rows, cols) uint16, 12 bits used, bright where attenuation is high, for presentation.
+    spacing
+        Millimetres per pixel at the wrist's plane.
+    magnification
+        Size on the detector over size at the wrist: detector pixels measure
+        ``spacing * magnification``.
+    keypoints
+        Those in the exposed field, in pixels (x right, y down, centres at integers).
+    artefact
+        Whether there is an external foreign object or a cast.
+    field
+        (4, 2) corners of the collimated field, in pixels.
+    factors
+        What was drawn, for grouping results.
+    """
+
+    pixels: NDArray[np.uint16]
+    view: View
+    side: Side
+    spacing: float
+    magnification: float
+    keypoints: dict[str, Point]
+    markers: tuple[Marker, ...]
+    objects: tuple[ForeignObject, ...]
+    artefact: bool
+    implant: bool
+    field: NDArray[np.float64]
+    factors: dict[str, float | str | bool] = dataclasses.field(default_factory=dict)
+
+
+def expose(
+    projection: Projection,
+    rng: np.random.Generator,
+    *,
+    positioning: Positioning | None = None,
+    contents: Contents | None = None,
+    spacing: float | None = None,
+) -> SimulatedRadiograph:
+    """Make a radiograph of a projected wrist.
+
+    Parameters
+    ----------
+    projection
+        The wrist.
+    rng
+        Source of everything that is drawn.
+    positioning
+        Drawn when not given.
+    contents
+        Whatever it leaves open is drawn.
+    spacing
+        Millimetres per pixel of the image when the positioning is drawn; the projection's own when
+        not given.
+    """
+    contents = contents or Contents()
+    if positioning is None:
+        positioning = draw_positioning(projection, rng, spacing=spacing or projection.spacing)
+    chance = rng.random(3)
+    has_cast = contents.cast if contents.cast is not None else chance[0] < CAST_SHARE
+    has_implant = contents.implant if contents.implant is not None else chance[1] < IMPLANT_SHARE
+    kinds: tuple[str, ...] = contents.objects or ()
+    if contents.objects is None and not has_cast and chance[2] < OBJECT_SHARE:
+        kinds = tuple(foreign_objects.draw_kinds(rng))
+
+    cast_mu_t, cast_kind = casts.draw_cast(projection, rng) if has_cast else (None, "")
+    placed = place(projection, positioning, cast=cast_mu_t)
+    aperture = field_mask(placed, penumbra_mm=np.exp(rng.uniform(np.log(0.3), np.log(5.0))))
+    limb_mu_t = placed.bone + placed.soft
+    mu_t = limb_mu_t.copy()
+
+    implant_kind = ""
+    if has_implant:
+        canvas, implant_kind = implants.put_in(placed, rng)
+        if foreign_objects.visible_rectangle(canvas.mu_t, aperture, placed.spacing) is None:
+            implant_kind = ""
+        mu_t += canvas.mu_t
+
+    objects: list[ForeignObject] = []
+    worn = np.zeros_like(mu_t)
+    if has_cast:
+        shell = (placed.soft > 0.05).astype(np.float32)
+        rectangle = foreign_objects.visible_rectangle(shell, aperture, placed.spacing)
+        if rectangle is not None:
+            objects.append(ForeignObject(f"cast ({cast_kind})", rectangle))
+    for kind in kinds:
+        put_on = foreign_objects.put_on(placed, kind, rng, aperture)
+        if put_on is not None:
+            worn += put_on[0].mu_t
+            objects.append(put_on[1])
+    mu_t += worn
+
+    markers, overlay = _lay_markers(placed, contents.marker, rng, worn, mu_t)
+    if rng.random() < 0.1:  # table, sponge or cassette holder
+        mu_t += np.float32(rng.uniform(0.02, 0.15))
+
+    detector = draw_detector(rng)
+    signal = expose_detector(mu_t, aperture, placed.spacing, detector, rng)
+    look = contents.look or draw_look(rng)
+    reference = (limb_mu_t > 0.15) & (aperture > 0.9)
+    pixels = present(signal, reference, placed.spacing, look)
+    shutter = _apply_shutter(pixels, placed, rng)
+    pixels[overlay > 0.5] = WHITE
+    if contents.annotations or (contents.annotations is None and rng.random() < 0.12):
+        _annotate(pixels, placed, rng)
+    pixels = _degrade(pixels, rng)
+
+    factors: dict[str, float | str | bool] = {
+        **projection.factors,
+        "rotation_deg": round(positioning.rotation_deg, 2),
+        "field_width_mm": round(positioning.field_mm[0], 1),
+        "field_height_mm": round(positioning.field_mm[1], 1),
+        "field_rotation_deg": round(positioning.field_rotation_deg, 2),
+        "look": look.name,
+        "shutter": shutter,
+        "cast": cast_kind,
+        "implant_kind": implant_kind,
+        "objects": ", ".join(o.kind for o in objects),
+        "marker_plate": ", ".join(m.plate for m in markers),
+        "marker_rotation_deg": round(markers[0].rotation_deg, 1) if markers else 0.0,
+        "photons_per_mm2": round(detector.photons),
+    }
+    return SimulatedRadiograph(
+        pixels=pixels,
+        view=projection.view,
+        side=projection.side,
+        spacing=placed.spacing,
+        magnification=float(np.round(rng.uniform(1.0, 1.12), 3)),
+        keypoints=dict(placed.keypoints),
+        markers=tuple(markers),
+        objects=tuple(objects),
+        artefact=bool(objects),
+        implant=bool(implant_kind),
+        field=placed.field,
+        factors=factors,
+    )
+
+
+def _lay_markers(
+    placed: Placed,
+    wanted: MarkerStyle | str | None,
+    rng: np.random.Generator,
+    avoid: Array,
+    mu_t: Array,
+) -> tuple[list[Marker], Array]:
+    """Lay the side marker, adding lead to `mu_t`; returns labels and what the console burns in."""
+    overlay = np.zeros_like(mu_t)
+    if wanted == "none" or (wanted is None and rng.random() > MARKER_SHARE):
+        return [], overlay
+    given = isinstance(wanted, MarkerStyle)
+    styles = [
+        wanted
+        if isinstance(wanted, MarkerStyle)
+        else lead_markers.draw_style(rng, placed.projection.side)
+    ]
+    if not given and rng.random() < 0.03:
+        styles.append(lead_markers.draw_style(rng, placed.projection.side))
+    markers = []
+    taken = avoid.copy()
+    for style in styles:
+        chance = rng.random(2)
+        laid = lead_markers.lay_marker(
+            placed, style, rng,
+            cut=not given and style.plate != "burnt-in" and chance[0] < 0.08,
+            over_anatomy=not given and chance[1] < 0.10,
+            avoid=taken,
+        )  # fmt: skip
+        if laid is None:
+            continue
+        canvas, marker = laid
+        (overlay if marker.plate == "burnt-in" else mu_t)[...] += canvas.mu_t
+        taken += canvas.mu_t
+        markers.append(marker)
+    return markers, overlay
+
+
+def _apply_shutter(pixels: NDArray[np.uint16], placed: Placed, rng: np.random.Generator) -> str:
+    """Mask what lies outside of the collimated field, as the console does, or leave it.
+
+    The shutter's edge rarely meets the collimator's: a rim of unexposed detector stays, which shows
+    white.
+    """
+    kind = str(rng.choice(["black", "white", "none", "grey"], p=[0.68, 0.10, 0.2, 0.02]))
+    if kind == "none":
+        return kind
+    grow = rng.uniform(-0.5, 1.0) if rng.random() < 0.5 else rng.uniform(0.5, 4)
+    outside = field_mask(placed, 0.0, grow) < 0.5
+    pixels[outside] = {"black": 0, "white": WHITE, "grey": WHITE // 2}[kind]
+    return kind
+
+
+def _annotate(pixels: NDArray[np.uint16], placed: Placed, rng: np.random.Generator) -> None:
+    """Burn in text (never a lone L or R) near the image's border."""
+    choices = (
+        "PA",
+        "AP",
+        "LAT",
+        "SIM-" + str(rng.integers(1000, 9999)),
+        "55 kV",
+        "cm",
+        "SUPINE",
+        "STAT",
+        "KV55 MAS2",
+        "HG",
+    )
+    rows, cols = pixels.shape
+    for _ in range(int(rng.integers(1, 4))):
+        text = str(rng.choice(choices))
+        height = max(5, round(rng.uniform(2.5, 5) / placed.spacing))
+        mask = text_mask(text, "DejaVuSans.ttf", height)
+        if mask.shape[0] + 8 > rows or mask.shape[1] + 8 > cols:
+            continue
+        y = (
+            int(rng.integers(2, 6))
+            if rng.random() < 0.5
+            else rows - mask.shape[0] - int(rng.integers(2, 6))
+        )
+        x = int(rng.integers(2, cols - mask.shape[1] - 2))
+        part = pixels[y : y + mask.shape[0], x : x + mask.shape[1]]
+        part[...] = np.maximum(part, (mask * WHITE).astype(np.uint16))
+
+
+def _degrade(pixels: NDArray[np.uint16], rng: np.random.Generator) -> NDArray[np.uint16]:
+    """Now and then the loss of sharpness of an image that was stored small or compressed."""
+    if rng.random() > 0.25:
+        return pixels
+    blurred = smooth(pixels.astype(np.float32), rng.uniform(0.5, 1.1))
+    if rng.random() < 0.5:  # sharpened afterwards, as exported images often are
+        blurred = blurred + rng.uniform(0.3, 1.2) * (blurred - smooth(blurred, 1.2))
+    return np.clip(blurred, 0, WHITE).astype(np.uint16)

@@ -1,0 +1,88 @@
+"""Labels of simulated radiographs as Labelme 5 files, the format of the real labelled sets too."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from training.simulate.exposure import SimulatedRadiograph
+from WristQCLib.findings import View
+from WristQCLib.keypoints import KEYPOINT_NAMES
+
+LABELME_VERSION = "5.3.1"
+
+
+def labelme_document(
+    radiograph: SimulatedRadiograph, image_name: str, seed: int
+) -> dict[str, object]:
+    """The label file's content; a keypoint that is not in the image is not listed."""
+
+    def shape(
+        label: str, points: list[list[float]], kind: str, description: str = ""
+    ) -> dict[str, object]:
+        return {
+            "label": label,
+            "points": [[round(float(x), 3), round(float(y), 3)] for x, y in points],
+            "group_id": None,
+            "description": description,
+            "shape_type": kind,
+            "flags": {},
+        }
+
+    shapes = [
+        shape(name, [list(radiograph.keypoints[name])], "point")
+        for name in KEYPOINT_NAMES[radiograph.view]
+        if name in radiograph.keypoints
+    ]
+    for marker in radiograph.markers:
+        x0, y0, x1, y1 = marker.rectangle
+        label = f"marker_{marker.letter.value}"
+        shapes.append(shape(label, [[x0, y0], [x1, y1]], "rectangle", marker.description))
+    for thing in radiograph.objects:
+        x0, y0, x1, y1 = thing.rectangle
+        shapes.append(shape("foreign_object", [[x0, y0], [x1, y1]], "rectangle", thing.kind))
+    rows, cols = radiograph.pixels.shape
+    return {
+        "version": LABELME_VERSION,
+        "flags": {
+            "artefact": radiograph.artefact,
+            "implant": radiograph.implant,
+            "frontal": radiograph.view is View.FRONTAL,
+            "lateral": radiograph.view is View.LATERAL,
+        },
+        "shapes": shapes,
+        "imagePath": image_name,
+        "imageData": None,
+        "imageHeight": rows,
+        "imageWidth": cols,
+        "wristqc": {
+            "pixel_spacing_mm": [round(radiograph.spacing, 5)] * 2,
+            "seed": seed,
+            "side": radiograph.side.value,
+            "factors": {name: _plain(value) for name, value in radiograph.factors.items()},
+        },
+    }
+
+
+def write_labelled_png(radiograph: SimulatedRadiograph, stem: Path, seed: int) -> None:
+    """Write ``stem.png`` (8 bits) and ``stem.json``; the labels last: they vouch for both."""
+    image = stem.with_suffix(".png")
+    part = image.with_suffix(".png.part")
+    Image.fromarray((radiograph.pixels >> 4).astype(np.uint8)).save(
+        part, format="PNG", compress_level=4
+    )
+    part.replace(image)
+    labels = stem.with_suffix(".json")
+    part = labels.with_suffix(".json.part")
+    part.write_text(
+        json.dumps(labelme_document(radiograph, image.name, seed), indent=1), encoding="utf-8"
+    )
+    part.replace(labels)
+
+
+def _plain(value: object) -> object:
+    """NumPy scalars as Python's own, for JSON."""
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,118 @@
+"""From detector signal to a "for presentation" image, in the manner of several makers.
+
+All do the same in principle: the logarithm, a decomposition into frequency bands that are raised or
+lowered, and a sigmoid grey curve fitted to the histogram within the collimated field. What differs
+is how far each step is driven.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.simulate.detector import smooth
+
+Array = NDArray[np.float32]
+
+BAND_WIDTHS_MM = (0.5, 1.2, 3.0, 7.5, 18.0)
+"""Standard deviations that part the frequency bands, fine to coarse."""
+
+WHITE = 4095
+"""Largest value of the 12-bit images."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """Settings of one maker's processing.
+
+    Attributes
+    ----------
+    name
+        What the look resembles.
+    gains
+        Factor of each frequency band, fine to coarse.
+    base
+        Factor of what is left below the coarsest band.
+    contrast
+        Steepness of the grey curve.
+    brightness
+        Grey value in [0, 1] of the limb's median.
+    gamma
+        Exponent applied last.
+    black
+        Grey value in [0, 1] of the open beam's floor.
+    """
+
+    name: str
+    gains: tuple[float, float, float, float, float]
+    base: float
+    contrast: float
+    brightness: float
+    gamma: float
+    black: float
+
+
+_LOOKS = {
+    # name: (gains, base, contrast, brightness); then each is drawn around these.
+    "balanced": ((1.2, 1.3, 1.2, 1.0, 0.9), 0.7, 1.05, 0.40),
+    "soft": ((0.7, 0.9, 1.0, 1.0, 1.0), 0.85, 0.95, 0.37),
+    "hard": ((3.0, 4.0, 3.0, 1.3, 0.5), 0.15, 1.5, 0.19),
+    "flat": ((0.8, 0.9, 0.9, 0.9, 1.0), 1.0, 0.65, 0.42),
+    "plain": ((1.0, 1.0, 1.0, 1.0, 1.0), 1.0, 1.1, 0.33),
+}
+_SHARES = (0.38, 0.2, 0.22, 0.1, 0.1)
+
+
+def draw_look(rng: np.random.Generator) -> Look:
+    """Draw a maker's processing with its settings."""
+    name = str(rng.choice(list(_LOOKS), p=_SHARES))
+    gains, base, contrast, brightness = _LOOKS[name]
+    return Look(
+        name=name,
+        gains=tuple(float(g) for g in np.array(gains) * np.exp(rng.normal(0, 0.15, 5))),  # type: ignore[arg-type]
+        base=float(base * np.exp(rng.normal(0, 0.15))),
+        contrast=float(contrast * np.exp(rng.normal(0, 0.2))),
+        brightness=float(np.clip(brightness + rng.normal(0, 0.07), 0.15, 0.65)),
+        gamma=float(np.exp(rng.normal(0, 0.15))),
+        black=float(max(0, rng.normal(0.02 if name == "hard" else 0.07, 0.05))),
+    )
+
+
+def present(
+    signal: Array, reference: NDArray[np.bool_], spacing: float, look: Look
+) -> NDArray[np.uint16]:
+    """12-bit image, bright where attenuation is high.
+
+    Parameters
+    ----------
+    signal
+        (rows, cols) detector read-out relative to the open beam.
+    reference
+        (rows, cols) where the limb is exposed; the grey curve is fitted to it.
+    spacing
+        Millimetres per pixel.
+    look
+        The maker's processing.
+    """
+    density = -np.log(signal)
+    level, enhanced = density, np.zeros_like(density)
+    for width, gain in zip(BAND_WIDTHS_MM, look.gains, strict=True):
+        lower = smooth(level, width / spacing)
+        enhanced += np.float32(gain) * (level - lower)
+        level = lower
+    enhanced += np.float32(look.base) * level
+
+    sample = enhanced[::3, ::3][reference[::3, ::3]]
+    if sample.size < 50:
+        sample = enhanced[::3, ::3].ravel()
+    low, middle, high = np.percentile(sample, [3, 50, 99])
+    width = max(float(high - low), 0.15) / look.contrast
+    offset = np.log(look.brightness / (1 - look.brightness))
+    grey = 1 / (
+        1
+        + np.exp(-(np.float32(4.2 / width) * (enhanced - np.float32(middle)) + np.float32(offset)))
+    )
+    grey = look.black + (1 - look.black) * grey ** np.float32(look.gamma)
+    return np.clip(np.round(grey * WHITE), 0, WHITE).astype(np.uint16)

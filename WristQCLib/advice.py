@@ -10,15 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from WristQCLib.assessment import Assessment, Section
 from WristQCLib.findings import Finding, View
-from WristQCLib.keypoints import Keypoints, Point
+from WristQCLib.keypoints import Keypoint, Keypoints, Point
 from WristQCLib.measurements import ImageGeometry, measure, midpoint
 from WristQCLib.protocol import Protocol
 
 _STEP_CM = 0.1
-_STEP_DEG = 0.5
+_STEP_DEG = 1.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ def advise(assessment: Assessment) -> tuple[Advice, ...]:
         *_remove_foreign_object(assessment),
     ]
     if assessment.keypoints is not None:
-        advice += _reposition(assessment.keypoints, assessment.geometry, assessment.protocol)
+        now = _Trial(assessment.keypoints, assessment.geometry, assessment.protocol)
+        advice += _reposition(now)
         advice += _show_thumb(assessment)
         advice += _overlap_forearm_bones(assessment)
     return tuple(sorted(advice, key=lambda a: -a.gain))
@@ -118,84 +120,140 @@ def _overlap_forearm_bones(assessment: Assessment) -> Iterable[Advice]:
 # What can be tried on the keypoints ---------------------------------------------------------
 
 
-def _layout_points(
-    keypoints: Keypoints, geometry: ImageGeometry, protocol: Protocol
-) -> dict[str, int]:
-    measurements = measure(keypoints, geometry)
-    points = {}
-    for task in protocol.layout[keypoints.view]:
-        points[task.id] = sum(
-            part.score(value)
-            for part in task.parts
-            if (value := measurements[part.measurement].value) is not None
-        )
-    return points
+@dataclass(frozen=True)
+class _Trial:
+    """Keypoints and geometry as they would be, and the points of each layout task."""
 
+    keypoints: Keypoints
+    geometry: ImageGeometry
+    protocol: Protocol
 
-def _moved(keypoints: Keypoints, move: Callable[[Point], Point]) -> Keypoints:
-    return replace(
-        keypoints,
-        points=tuple(
+    @cached_property
+    def points(self) -> dict[str, int]:
+        measurements = measure(self.keypoints, self.geometry)
+        return {
+            task.id: sum(
+                part.score(value)
+                for part in task.parts
+                if (value := measurements[part.measurement].value) is not None
+            )
+            for task in self.protocol.layout[self.keypoints.view]
+        }
+
+    @cached_property
+    def total(self) -> int:
+        return sum(self.points.values())
+
+    def moved(self, move: Callable[[Point], Point]) -> _Trial:
+        points = tuple(
             point if point.position is None else replace(point, position=move(point.position))
-            for point in keypoints
+            for point in self.keypoints
+        )
+        return replace(self, keypoints=replace(self.keypoints, points=points))
+
+    def advice(self, text: str, now: _Trial) -> Advice:
+        tasks = tuple(task for task, points in self.points.items() if points > now.points[task])
+        return Advice(text, self.total - now.total, tasks)
+
+
+def _best(now: _Trial, trials: Iterable[tuple[float, _Trial]]) -> tuple[float, _Trial] | None:
+    """The first of the trials with the most points, None when none has more than now."""
+    best: tuple[float, _Trial] | None = None
+    most = now.total
+    for amount, trial in trials:
+        if trial.total > most:
+            best, most = (amount, trial), trial.total
+    return best
+
+
+def _reposition(now: _Trial) -> Iterable[Advice]:
+    moves = [*_shift(now)]
+    collimation = _collimate(now)
+    if collimation and collimation.gain > sum(advice.gain for advice in moves):
+        moves = [collimation]
+    return [*moves, *_rotate(now)]
+
+
+def _shift(now: _Trial) -> Iterable[Advice]:
+    """Move the wrist in the field, sideways and along the image."""
+    if now.geometry.spacing is None or now.geometry.size_cm is None:
+        return
+    for axis, words in enumerate((("right", "left"), ("bottom", "top"))):
+        pixels_per_cm = 10.0 / now.geometry.spacing[axis]
+
+        def shifted(cm: float, axis: int = axis, scale: float = pixels_per_cm) -> _Trial:
+            return now.moved(
+                lambda p: (p[0] + cm * scale, p[1]) if axis == 0 else (p[0], p[1] + cm * scale)
+            )
+
+        extent = now.geometry.size_cm[axis] / 2
+        best = _best(now, ((cm, shifted(cm)) for cm in _both_ways(extent, _STEP_CM)))
+        if best:
+            cm, trial = best
+            towards = words[0] if cm > 0 else words[1]
+            text = f"move the wrist {abs(cm):.1f} cm towards the {towards} of the image"
+            yield trial.advice(text, now)
+
+
+def _collimate(now: _Trial) -> Advice | None:
+    """Narrow the field around the wrist, for a frontal image on too large a field."""
+    centre = _wrist_centre(now.keypoints)
+    size = now.geometry.size_cm
+    distances = now.geometry.border_distances_cm(centre) if centre else None
+    if now.keypoints.view is not View.FRONTAL or not (centre and size and distances):
+        return None
+    left, right, top, bottom = distances
+    best: Advice | None = None
+    # The largest field first, so that no more is cut off than the points need.
+    for width in _downwards(2 * min(left, right)):
+        for height in _downwards(2 * min(top, bottom)):
+            trial = _cropped(now, centre, width, height)
+            if trial.total > now.total + (best.gain if best else 0):
+                text = f"collimate to {width:.1f} x {height:.1f} cm, centred on the wrist"
+                best = trial.advice(text, now)
+    return best
+
+
+def _cropped(now: _Trial, centre: Point, width_cm: float, height_cm: float) -> _Trial:
+    """The image cut to a field around `centre`; keypoints outside are no longer in the image."""
+    assert now.geometry.spacing is not None  # lengths are only tried where they are known
+    sx, sy = now.geometry.spacing
+    columns, rows = round(width_cm * 10 / sx), round(height_cm * 10 / sy)
+    x0, y0 = centre[0] + 0.5 - columns / 2, centre[1] + 0.5 - rows / 2
+
+    def cropped(point: Keypoint) -> Keypoint:
+        if point.position is None:
+            return point
+        x, y = point.position[0] - x0, point.position[1] - y0
+        if -0.5 <= x <= columns - 0.5 and -0.5 <= y <= rows - 0.5:
+            return replace(point, position=(x, y))
+        return Keypoint(point.name, Finding.NOT_FOUND)
+
+    keypoints = replace(now.keypoints, points=tuple(cropped(point) for point in now.keypoints))
+    return _Trial(keypoints, ImageGeometry(columns, rows, (sx, sy)), now.protocol)
+
+
+def _downwards(largest: float) -> list[float]:
+    """Field sizes in cm, largest first, in steps of half a centimetre."""
+    return [n / 2 for n in range(math.floor(largest * 2), 5, -1)]
+
+
+def _rotate(now: _Trial) -> Iterable[Advice]:
+    """Turn the wrist in the image's plane about its centre."""
+    centre = _wrist_centre(now.keypoints)
+    if centre is None:
+        return
+    best = _best(
+        now,
+        (
+            (degrees, now.moved(_turn(centre, degrees, now.geometry)))
+            for degrees in _both_ways(90, _STEP_DEG)
         ),
     )
-
-
-def _reposition(
-    keypoints: Keypoints, geometry: ImageGeometry, protocol: Protocol
-) -> Iterable[Advice]:
-    now = _layout_points(keypoints, geometry, protocol)
-
-    def best(
-        amounts: Iterable[float], changed: Callable[[float], tuple[Keypoints, ImageGeometry]]
-    ) -> tuple[float, dict[str, int]] | None:
-        """The smallest amount with the largest gain, None when nothing gains."""
-        found: tuple[float, dict[str, int]] | None = None
-        most = sum(now.values())
-        for amount in amounts:
-            points = _layout_points(*changed(amount), protocol)
-            if sum(points.values()) > most:
-                found, most = (amount, points), sum(points.values())
-        return found
-
-    def gain(points: dict[str, int]) -> tuple[int, tuple[str, ...]]:
-        tasks = tuple(task for task in points if points[task] > now[task])
-        return sum(points.values()) - sum(now.values()), tasks
-
-    if geometry.spacing is not None:
-        sx, sy = geometry.spacing
-        size = geometry.size_cm
-        assert size is not None  # the spacing is known
-        for words, extent, unit in (
-            (("right", "left"), size[0], (10.0 / sx, 0.0)),
-            (("bottom", "top"), size[1], (0.0, 10.0 / sy)),
-        ):
-            found = best(
-                _both_ways(extent / 2, _STEP_CM),
-                lambda cm, unit=unit: (  # type: ignore[misc]
-                    _moved(keypoints, lambda p: (p[0] + cm * unit[0], p[1] + cm * unit[1])),
-                    geometry,
-                ),
-            )
-            if found:
-                amount, points = found
-                towards = words[0] if amount > 0 else words[1]
-                yield Advice(
-                    f"move the wrist {abs(amount):.1f} cm towards the {towards} of the image",
-                    *gain(points),
-                )
-    centre = _wrist_centre(keypoints)
-    if centre is not None:
-        found = best(
-            _both_ways(90.0, _STEP_DEG),
-            lambda deg: (_moved(keypoints, _turn(centre, deg, geometry)), geometry),
-        )
-        if found:
-            amount, points = found
-            direction = "clockwise" if amount > 0 else "anticlockwise"
-            text = f"rotate the wrist {abs(amount):.0f} degrees {direction}"
-            yield Advice(text, *gain(points))
+    if best:
+        degrees, trial = best
+        direction = "clockwise" if degrees > 0 else "anticlockwise"
+        yield trial.advice(f"rotate the wrist {abs(degrees):.0f} degrees {direction}", now)
 
 
 def _both_ways(extent: float, step: float) -> Iterable[float]:

@@ -24,6 +24,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Quality control of wrist radiographs. Not a diagnostic device.",
 )
+log = logging.getLogger("wristqc")
+log.addHandler(logging.NullHandler())  # tracebacks are for those who turn logging on
 console = Console()
 errors = Console(stderr=True)
 
@@ -94,8 +96,8 @@ def assess(
     from WristQCLib.models import ModelError, select_device
     from WristQCLib.protocol import ProtocolError, load_protocol
     from WristQCLib.radiograph import RadiographError, read_radiograph
-    from WristQCLib.report import ReportWriter
-    from WristQCLib.sources import SourceError, find_images
+    from WristQCLib.report import ReportError, ReportWriter
+    from WristQCLib.sources import find_images
 
     # pydicom warns of every odd attribute; what matters of it is in the image's notes.
     logging.getLogger("pydicom").setLevel(logging.ERROR)
@@ -103,11 +105,12 @@ def assess(
         rules = load_protocol(protocol) if protocol else load_protocol()
         if not no_models:
             select_device(device)
-        found = find_images(paths)
+        skipped: list[str] = []
+        found = list(find_images(paths, on_skip=skipped.append))
         writer = ReportWriter(
             out, formats={f.value for f in formats or Format}, include_identity=identity
         )
-    except (ProtocolError, ModelError, SourceError, OSError) as error:
+    except (ProtocolError, ModelError, ReportError) as error:
         errors.print(f"[red]{escape(str(error))}")
         raise typer.Exit(USAGE) from None
 
@@ -129,6 +132,11 @@ def assess(
                 except RadiographError as error:
                     failures.append(str(error))
                     writer.add_failure(source.name, str(error))
+                except Exception as error:  # one image must not end the run
+                    log.exception("Unexpected error in %s", source.name)
+                    message = f"{source}: WristQC failed ({type(error).__name__}); please report it."
+                    failures.append(message)
+                    writer.add_failure(source.name, message)
                 progress.advance(bar)
         except KeyboardInterrupt:
             stopped = True
@@ -136,6 +144,8 @@ def assess(
         console.print(_table(assessed))
     for failure in failures:
         errors.print(f"[red]Not assessed:[/red] {escape(failure)}", soft_wrap=True)
+    if skipped:
+        errors.print(f"{len(skipped)} files that are not images were left out.")
     for kind, path in writer.written.items():
         console.print(f"{kind.upper():5} {escape(str(path))}", soft_wrap=True)
     if stopped:

@@ -54,7 +54,7 @@ def draw_pose(rng: np.random.Generator, view: View) -> Pose:
         deviation = float(np.clip(rng.normal(2.0, 8.0), -20.0, 30.0))
         fingers = str(rng.choice(["straight", "curled", "fist"], p=[0.72, 0.2, 0.08]))
     else:
-        turn = 90.0 + float(np.clip(rng.normal(0.0, 10.0), -35.0, 35.0))
+        turn = 90.0 + float(np.clip(rng.normal(0.0, 12.0), -38.0, 38.0))
         flexion = float(np.clip(rng.normal(-3.0, 12.0), -45.0, 40.0))
         deviation = float(np.clip(rng.normal(2.0, 6.0), -15.0, 20.0))
         fingers = str(rng.choice(["straight", "curled", "fist"], p=[0.5, 0.3, 0.2]))

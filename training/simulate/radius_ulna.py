@@ -7,6 +7,7 @@ height about 11 mm, ulnar variance -3 to +3 mm, ulnar styloid 3-7 mm.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,10 @@ from training.simulate.anatomy import Bone, shelled
 from training.simulate.surfaces import Array, tube
 
 AROUND = 72
+
+JointSurface = Callable[[Array, Array, Array], Array]
+"""Level y of a joint surface at (x, z, rho), rho running from 0 (middle) to 1 (rim)."""
+
 _SHAFT_LEVELS = np.concatenate(
     [np.geomspace(520.0, 60.0, 16), np.arange(56.0, 16.0, -2.0), np.arange(16.0, 0.4, -0.6)]
 )
@@ -52,7 +57,7 @@ class ForearmShape:
         return cls(
             inclination=float(np.clip(rng.normal(22.0, 3.0), 14, 30)) * (0.55 + 0.45 * maturity),
             tilt=float(np.clip(rng.normal(8.0, 4.0), -4, 18)) * grown,
-            radial_styloid=float(rng.uniform(0.0, 1.5)) * grown,
+            radial_styloid=float(rng.uniform(1.0, 4.0)) * grown,
             hollow=float(rng.uniform(0.65, 1.1)) * grown,
             width=float(rng.normal(0.97, 0.05)),
             thickness=float(rng.normal(1.0, 0.06)),
@@ -81,14 +86,13 @@ def _swept(
     edges: tuple[Array, Array, Array, Array],
     power: float,
     taper: Array,
-    height,  # type: ignore[no-untyped-def]
+    height: JointSurface,
     edge: float,
     cortex: tuple[float, float],
 ) -> Bone:
     """Sweep cross-sections from proximal to distal and close them with the joint surface.
 
     `edges` are the radial, ulnar, volar and dorsal extents at `levels` (mm proximal of the joint);
-    `height(x, z, rho)` is the joint surface's level, rho running from 0 (middle) to 1 (rim).
     """
     radial, ulnar, volar, dorsal = edges
     angle = np.linspace(0.0, 2.0 * np.pi, AROUND, endpoint=False)
@@ -134,12 +138,12 @@ def make_radius(shape: ForearmShape) -> Bone:
     radial = _profile(
         s,
         {
-            0: 13.6,
-            1.5: 14.9,
-            4: 16.2,
-            8: 16.9,
-            12: 16.5,
-            22: 14.2,
+            0: 14.3,
+            1.5: 15.4,
+            4: 16.3,
+            8: 16.6,
+            12: 16.0,
+            22: 14.1,
             32: 13.3,
             50: 13.1,
             80: 13.5,
@@ -158,14 +162,14 @@ def make_radius(shape: ForearmShape) -> Bone:
     taper = 0.28 * np.clip(1.0 - s / 25.0, 0.0, 1.0)
     slope = np.tan(np.radians(shape.inclination))
     tilt = np.tan(np.radians(shape.tilt))
-    across = slope - 0.1
+    across = slope - 0.08
     tip = radial[-1]
 
     def height(x: Array, z: Array, rho: Array) -> Array:
         # Fitted to the proximal surfaces of lunate and scaphoid: nearly level under the lunate,
         # climbing under the scaphoid to the styloid, hollow from dorsal to volar.
-        plane = across * x + shape.hollow * (0.018 * x**2 + 0.042 * z**2) - tilt * z
-        process = shape.radial_styloid * np.exp(-(((x - tip) / 5.0) ** 2) - (z / 7.0) ** 2)
+        plane = across * x + shape.hollow * (0.013 * x**2 + 0.042 * z**2) - tilt * z
+        process = shape.radial_styloid * np.exp(-(((x - tip) / 7.5) ** 2) - (z / 7.0) ** 2)
         return plane + process
 
     return _swept(
@@ -215,7 +219,7 @@ def make_ulna(shape: ForearmShape) -> Bone:
         shift = np.stack(
             [
                 across + 0.0 * proximal,
-                np.full(len(points), shape.ulnar_variance - 1.6),
+                np.full(len(points), shape.ulnar_variance - 3.2),
                 -2.0 + lateral * proximal,
             ],
             axis=-1,

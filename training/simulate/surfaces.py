@@ -64,16 +64,13 @@ def closed(vertices: Array, faces: Faces) -> Surface:
         (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
     ]
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    count = len(vertices)
-    forward = edges[:, 0] * count + edges[:, 1]
-    backward = edges[:, 1] * count + edges[:, 0]
-    uses = dict(zip(*np.unique(forward, return_counts=True), strict=True))
-    missing = [
-        (b, a) for a, b, back in zip(*edges.T, backward, strict=True) if uses.get(back, 0) == 0
-    ]
-    if missing:
-        rim = np.array(missing)
-        fan = np.column_stack([rim, np.full(len(rim), count)])
+    undirected, which = np.unique(np.sort(edges, axis=1), axis=0, return_inverse=True)
+    forward = np.where(edges[:, 0] < edges[:, 1], 1.0, -1.0)
+    excess = np.bincount(which.ravel(), forward, minlength=len(undirected)).astype(int)
+    rim = np.repeat(np.where((excess > 0)[:, None], undirected[:, ::-1], undirected),
+                    np.abs(excess), axis=0)  # fmt: skip
+    if len(rim):
+        fan = np.column_stack([rim, np.full(len(rim), len(vertices))])
         vertices = np.vstack([vertices, vertices[np.unique(rim)].mean(axis=0)])
         faces = np.vstack([faces, fan])
     return Surface(vertices, faces)
@@ -154,7 +151,8 @@ def add_path_lengths(image: Array, surface: Surface, weights: Array | float = 1.
         (rows, columns) float64, changed in place.
     surface
         Vertices are (x, y) in pixels (centres at integers) and depth toward the viewer in
-        millimetres; seen from there x runs right and y down.
+        millimetres. Seen from there x runs right and y down: a left-handed frame, in which the
+        triangles of a surface that was projected from a right-handed one run clockwise.
     weights
         What a millimetre of path counts for, one value or one per vertex. Where it varies along a
         ray, the depths' origin should lie near the surface's middle.

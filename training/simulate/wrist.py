@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -120,7 +121,7 @@ def build_wrist(rng: np.random.Generator, age: float, pose: Pose) -> Wrist:
     bones: list[Bone] = []
     for name, bone in whole.items():
         for part in _ossified_parts(hand, ossified, name, bone):
-            bones.append(part.moved(lambda points, name=name: _at(points, placed[name])))
+            bones.append(part.moved(partial(_at, placement=placed[name])))
 
     # Forearm, cut at its growth plates.
     slope = ossified.radial_physis_slope

@@ -1,0 +1,274 @@
+"""Where radiographs come from: files, folders, DICOMDIR and zip archives."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Literal
+
+from WristQCLib.errors import RadiographError
+
+ImageFormat = Literal["dicom", "png", "jpeg", "tiff"]
+
+HEAD_BYTES = 132
+MAX_MEMBER_BYTES = 1 << 30
+"""Larger archive members are refused: they are read in memory."""
+
+
+def format_of(head: bytes) -> ImageFormat | None:
+    """The kind of image that a file's first 132 bytes announce, None for anything else.
+
+    A DICOM file without preamble starts with a tag of group 2 or 8, which no text can.
+    """
+    if head[128:132] == b"DICM":
+        return "dicom"
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "png"
+    if head.startswith(b"\xff\xd8\xff"):
+        return "jpeg"
+    if head.startswith((b"II*\0", b"MM\0*")):
+        return "tiff"
+    if head[:2] in (b"\x02\0", b"\x08\0") and head[3:4] == b"\0":
+        return "dicom"
+    if head[:2] in (b"\0\x02", b"\0\x08") and head[2:3] == b"\0":
+        return "dicom"
+    return None
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """One image to read, or the reason why there is none.
+
+    Attributes
+    ----------
+    name
+        Unique among the sources of one search, and safe as a file name.
+    path
+        The file; for a member of an archive, the archive.
+    member
+        Name within the archive, empty for a plain file.
+    problem
+        Why nothing can be read here, one sentence; empty when there is something to try.
+    """
+
+    name: str
+    path: Path
+    member: str = ""
+    problem: str = ""
+
+    @classmethod
+    def of_file(cls, path: str | os.PathLike[str]) -> ImageSource:
+        return cls(file_name(Path(path).name), Path(path))
+
+    def __str__(self) -> str:
+        return f"{self.path}/{self.member}" if self.member else str(self.path)
+
+    def open(self) -> BinaryIO:
+        """The bytes, from their start; the caller closes.
+
+        Raises
+        ------
+        RadiographError
+            If there is a `problem`, or the file cannot be read.
+        """
+        if self.problem:
+            raise RadiographError(self.problem)
+        try:
+            if not self.member:
+                return self.path.open("rb")
+            with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as member:
+                content = member.read(MAX_MEMBER_BYTES + 1)
+        except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+            raise RadiographError(f"{self}: cannot be read, {_why(error)}.") from error
+        if len(content) > MAX_MEMBER_BYTES:
+            raise RadiographError(
+                f"{self}: is too large; unpack the archive and assess the folder."
+            )
+        return io.BytesIO(content)
+
+
+def file_name(text: str) -> str:
+    """`text` without a known image suffix, as a name that every file system takes."""
+    text = re.sub(r"\.(dcm|dicom|ima|png|jpe?g|tiff?)$", "", text, flags=re.IGNORECASE)
+    return re.sub(r"[^\w.-]+", "_", text).strip("._")[:100] or "image"
+
+
+def find_images(
+    paths: Iterable[str | os.PathLike[str]], *, on_skip: Callable[[str], None] | None = None
+) -> Iterator[ImageSource]:
+    """Everything that may be an image under `paths`, each once, in order.
+
+    Folders are searched with what is below them, sorted by name; hidden files are left out. What
+    was named but cannot be an image comes as a source with a `problem`, so that one bad path does
+    not stop the others.
+
+    Parameters
+    ----------
+    paths
+        Image files, folders, DICOMDIR files, zip archives.
+    on_skip
+        Called with each file of a folder or an archive that is plainly not an image.
+    """
+    return _Search(on_skip or (lambda _: None)).run(Path(p) for p in paths)
+
+
+class _Search:
+    def __init__(self, on_skip: Callable[[str], None]) -> None:
+        self._on_skip = on_skip
+        self._names: set[str] = set()
+        self._seen: set[Path] = set()
+
+    def run(self, paths: Iterable[Path]) -> Iterator[ImageSource]:
+        for path in paths:
+            if path.is_dir():
+                yield from self._folder(path)
+            elif path.is_file():
+                yield from self._file(path, Path(path.name), named=True)
+            elif path.exists():
+                yield self._problem(path, "is neither a file nor a folder; name one of these")
+            else:
+                yield self._problem(path, "does not exist; check the path")
+
+    def _folder(self, root: Path) -> Iterator[ImageSource]:
+        found = False
+        walked: set[Path] = set()
+        for folder, subfolders, files in os.walk(root, followlinks=True):
+            here = Path(folder).resolve()
+            if here in walked:  # a link that leads back
+                subfolders.clear()
+                continue
+            walked.add(here)
+            subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+            # A DICOMDIR first: it knows the order, and which of its files are images.
+            for name in sorted(files, key=lambda n: (n.upper() != "DICOMDIR", n)):
+                path = Path(folder, name)
+                if name.startswith(".") or not path.is_file():
+                    continue
+                for source in self._file(path, path.relative_to(root), named=False):
+                    found = True
+                    yield source
+        if not found:
+            yield self._problem(root, "holds no image; choose a folder with radiographs")
+
+    def _file(self, path: Path, shown: Path, *, named: bool) -> Iterator[ImageSource]:
+        real = path.resolve()
+        if real in self._seen:
+            return
+        self._seen.add(real)
+        try:
+            with path.open("rb") as file:
+                head = file.read(HEAD_BYTES)
+        except OSError as error:
+            yield self._problem(path, f"cannot be read, {_why(error)}")
+            return
+        if path.name.upper() == "DICOMDIR" and format_of(head) == "dicom":
+            yield from self._dicomdir(path)
+        elif format_of(head):
+            yield ImageSource(self._unique(shown), path)
+        elif zipfile.is_zipfile(path) and (named or path.suffix.lower() == ".zip"):
+            yield from self._archive(path)
+        elif named:
+            fault = "is empty" if not head else "is not an image"
+            yield self._problem(path, f"{fault}; give a DICOM, PNG, JPEG or TIFF file")
+        else:
+            self._on_skip(str(path))
+
+    def _dicomdir(self, path: Path) -> Iterator[ImageSource]:
+        """Basic directory: DICOM PS3.3, F.3; file IDs are relative to the DICOMDIR (PS3.10, 8.6)."""
+        import pydicom
+
+        try:
+            records = list(pydicom.dcmread(path).get("DirectoryRecordSequence") or [])
+        except Exception:  # whatever a damaged index makes pydicom raise
+            yield self._problem(path, "is a damaged DICOMDIR; give the folder's files instead")
+            return
+        root = path.parent.resolve()
+        for record in records:
+            parts = record.get("ReferencedFileID")
+            if not parts:
+                continue
+            parts = [parts] if isinstance(parts, str) else [str(part) for part in parts]
+            target = _below(root, parts)
+            is_image = str(record.get("DirectoryRecordType", "")).strip().upper() == "IMAGE"
+            if target is None and is_image:
+                missing = "/".join(parts)
+                yield self._problem(
+                    path, f"lists {missing}, which is not there; copy the disc again"
+                )
+            elif target is not None and is_image:
+                yield from self._file(target, Path(*parts), named=True)
+            elif target is not None:
+                self._seen.add(target.resolve())
+                self._on_skip(str(target))
+
+    def _archive(self, path: Path) -> Iterator[ImageSource]:
+        found = False
+        try:
+            with zipfile.ZipFile(path) as archive:
+                members = sorted(archive.infolist(), key=lambda info: info.filename)
+                for info in members:
+                    parts = PurePosixPath(info.filename).parts
+                    hidden = any(p.startswith(".") or p == "__MACOSX" for p in parts)
+                    if info.is_dir() or hidden or not parts or parts[-1].upper() == "DICOMDIR":
+                        continue
+                    shown = f"{path}/{info.filename}"
+                    if info.flag_bits & 1:
+                        yield self._problem(Path(shown), "is encrypted; unpack the archive first")
+                        found = True
+                        continue
+                    with archive.open(info) as member:
+                        head = member.read(HEAD_BYTES)
+                    if format_of(head) is None:
+                        self._on_skip(shown)
+                        continue
+                    found = True
+                    name = self._unique(Path(path.stem, *parts))
+                    yield ImageSource(name, path, info.filename)
+        except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+            yield self._problem(path, f"cannot be unpacked, {_why(error)}")
+            return
+        if not found:
+            yield self._problem(path, "holds no image; give an archive with radiographs")
+
+    def _unique(self, shown: Path) -> str:
+        """A name that no other source has, not even where upper and lower case are the same."""
+        parts = [part for part in shown.parts if part not in ("/", "\\", "..", ".")]
+        stem = file_name("_".join(parts))
+        name, number = stem, 1
+        while name.casefold() in self._names:
+            number += 1
+            name = f"{stem}-{number}"
+        self._names.add(name.casefold())
+        return name
+
+    def _problem(self, path: Path, fault: str) -> ImageSource:
+        return ImageSource(self._unique(Path(path.name)), path, problem=f"{path}: {fault}.")
+
+
+def _below(root: Path, parts: list[str]) -> Path | None:
+    """The file of a DICOMDIR's file ID, whatever its case; None when missing or outside `root`."""
+    here = root
+    for part in parts:
+        if part in ("", ".", "..") or "/" in part or "\\" in part:
+            return None
+        if not (here / part).exists():
+            try:
+                same = [p for p in here.iterdir() if p.name.casefold() == part.casefold()]
+            except OSError:
+                return None
+            if not same:
+                return None
+            part = same[0].name
+        here = here / part
+    return here if here.is_file() and here.resolve().is_relative_to(root) else None
+
+
+def _why(error: BaseException) -> str:
+    """The reason of an operating-system error, without its number and path."""
+    reason = error.strerror if isinstance(error, OSError) else None
+    return (reason or "the file is damaged").lower()

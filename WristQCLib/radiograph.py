@@ -68,8 +68,8 @@ class Radiograph:
     pixels: FloatImage = field(repr=False)
     voi: Display
     spacing: Sourced[Spacing]
-    view: Sourced[View] = Sourced(None, "not stated")
-    side: Sourced[Side] = Sourced(None, "not stated")
+    view: Sourced[View]
+    side: Sourced[Side]
     pixel_aspect: float = 1.0
     header: Dataset | None = field(default=None, repr=False)
     path: Path | None = None
@@ -97,12 +97,19 @@ class Radiograph:
             others from their 1st to their 99th percentile.
         spacing, view, side
             As a user states them.
+        name
+            To show and to name output files with.
         """
         given = np.asarray(pixels)
         grey = np.array(given, dtype=np.float32)  # a copy, made read-only below
         window = Window(127.5, 255.0) if given.dtype == np.uint8 else robust_window(grey)
         radiograph = cls(
-            _read_only(grey), window, Sourced(None, "no pixel spacing is given"), name=name
+            pixels=_read_only(grey),
+            voi=window,
+            spacing=Sourced(None, "not given"),
+            view=Sourced(None, "not given"),
+            side=Sourced(None, "not given"),
+            name=name,
         )
         return radiograph._with_stated(spacing, view, side)
 

@@ -179,7 +179,7 @@ class _Search:
             self._on_skip(str(path))
 
     def _dicomdir(self, path: Path) -> Iterator[ImageSource]:
-        """Basic directory: DICOM PS3.3, F.3; file IDs are relative to the DICOMDIR (PS3.10, 8.6)."""
+        """Basic directory: DICOM PS3.3, F.3; file IDs start at the DICOMDIR (PS3.10, 8.6)."""
         import pydicom
 
         try:

@@ -50,6 +50,8 @@ def spacing_of(header: Dataset, width: int, height: int) -> Sourced[Spacing]:
 
     Parameters
     ----------
+    header
+        The DICOM data set.
     width, height
         Size of the image in pixels.
 

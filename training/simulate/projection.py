@@ -185,7 +185,7 @@ def _bone_integral(
     inner = np.minimum(inner, outer)
     trabecular = np.clip(trabecular, 0.0, inner)
     density = float(rng.uniform(0.75, 1.2))
-    texture = 1.0 + float(rng.uniform(0.1, 0.33)) * _trabeculae(rng, shape, camera.spacing)
+    texture = 1.0 + float(rng.uniform(0.06, 0.28)) * _trabeculae(rng, shape, camera.spacing)
     total = (
         MU_CORTICAL * density * (outer - inner)
         + MU_MARROW * inner
@@ -197,7 +197,7 @@ def _bone_integral(
 def _trabeculae(rng: np.random.Generator, shape: tuple[int, int], spacing: float) -> Array:
     """Correlated noise of unit variance, drawn out along the forearm as trabeculae are."""
     noise = np.zeros(shape)
-    for along, across, weight in ((0.7, 0.2, 1.0), (0.3, 0.3, 0.8), (2.0, 1.5, 0.4)):
+    for along, across, weight in ((0.7, 0.2, 1.0), (0.3, 0.3, 0.8), (2.0, 1.5, 0.25)):
         octave = gaussian_filter(
             rng.standard_normal(shape, dtype=np.float32), (along / spacing, across / spacing)
         )

@@ -61,14 +61,14 @@ class ForearmShape:
             hollow=float(rng.uniform(0.65, 1.1)) * grown,
             width=float(rng.normal(0.97, 0.05)),
             thickness=float(rng.normal(1.0, 0.06)),
-            bow=float(rng.normal(4.0, 2.0)),
+            bow=float(rng.normal(4.5, 2.0)),
             flare=float(rng.normal(1.0, 0.12)),
             ulnar_variance=float(rng.normal(-0.3, 1.5)),
-            ulnar_styloid=float(np.clip(rng.normal(5.0, 1.5), 1.0, 8.5)) * maturity**1.5,
+            ulnar_styloid=float(np.clip(rng.normal(5.5, 1.6), 1.0, 9.0)) * maturity**1.5,
             ulnar_styloid_width=float(rng.uniform(2.3, 3.8)),
             ulna_turn=float(rng.normal(0.0, 25.0)),
             ulna_gap=float(rng.normal(1.2, 0.7)),
-            divergence=float(rng.normal(0.0, 2.0)),
+            divergence=float(rng.normal(0.0, 2.0) - 7.0 * max(rng.uniform(-2.0, 1.0), 0.0)),
             divergence_lateral=float(rng.normal(0.0, 2.5)),
             cortex=float(rng.uniform(1.6, 3.0)) * (0.45 + 0.55 * maturity),
             edge=float(rng.uniform(0.9, 2.0)),
@@ -168,7 +168,7 @@ def make_radius(shape: ForearmShape) -> Bone:
     def height(x: Array, z: Array, rho: Array) -> Array:
         # Fitted to the proximal surfaces of lunate and scaphoid: nearly level under the lunate,
         # climbing under the scaphoid to the styloid, hollow from dorsal to volar.
-        plane = across * x + shape.hollow * (0.013 * x**2 + 0.042 * z**2) - tilt * z
+        plane = across * x + shape.hollow * (0.013 * x**2 + 0.03 * z**2) - tilt * z
         process = shape.radial_styloid * np.exp(-(((x - tip) / 7.5) ** 2) - (z / 7.0) ** 2)
         return plane + process
 

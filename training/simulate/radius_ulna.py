@@ -57,8 +57,8 @@ class ForearmShape:
         return cls(
             inclination=float(np.clip(rng.normal(22.0, 3.0), 14, 30)) * (0.55 + 0.45 * maturity),
             tilt=float(np.clip(rng.normal(8.0, 4.0), -4, 18)) * grown,
-            radial_styloid=float(rng.uniform(1.0, 4.0)) * grown,
-            hollow=float(rng.uniform(0.65, 1.1)) * grown,
+            radial_styloid=float(rng.uniform(0.0, 2.5)) * grown,
+            hollow=float(rng.uniform(0.75, 1.1)) * grown,
             width=float(rng.normal(0.97, 0.05)),
             thickness=float(rng.normal(1.0, 0.06)),
             bow=float(rng.normal(4.5, 2.0)),
@@ -67,11 +67,11 @@ class ForearmShape:
             ulnar_styloid=float(np.clip(rng.normal(5.5, 1.6), 1.0, 9.0)) * maturity**1.5,
             ulnar_styloid_width=float(rng.uniform(2.3, 3.8)),
             ulna_turn=float(rng.normal(0.0, 25.0)),
-            ulna_gap=float(rng.normal(1.2, 0.7)),
+            ulna_gap=float(rng.normal(0.4, 0.8)),
             divergence=float(rng.normal(0.0, 2.0) - 7.0 * max(rng.uniform(-2.0, 1.0), 0.0)),
             divergence_lateral=float(rng.normal(0.0, 2.5)),
             cortex=float(rng.uniform(1.6, 3.0)) * (0.45 + 0.55 * maturity),
-            edge=float(rng.uniform(0.9, 2.0)),
+            edge=float(rng.uniform(1.2, 2.4)),
             subchondral=float(rng.uniform(0.5, 1.1)),
         )
 
@@ -162,14 +162,14 @@ def make_radius(shape: ForearmShape) -> Bone:
     taper = 0.28 * np.clip(1.0 - s / 25.0, 0.0, 1.0)
     slope = np.tan(np.radians(shape.inclination))
     tilt = np.tan(np.radians(shape.tilt))
-    across = slope - 0.08
+    across = slope - 0.13
     tip = radial[-1]
 
     def height(x: Array, z: Array, rho: Array) -> Array:
         # Fitted to the proximal surfaces of lunate and scaphoid: nearly level under the lunate,
         # climbing under the scaphoid to the styloid, hollow from dorsal to volar.
-        plane = across * x + shape.hollow * (0.013 * x**2 + 0.03 * z**2) - tilt * z
-        process = shape.radial_styloid * np.exp(-(((x - tip) / 7.5) ** 2) - (z / 7.0) ** 2)
+        plane = across * x + shape.hollow * (0.02 * x**2 + 0.03 * z**2) - tilt * z
+        process = shape.radial_styloid * np.exp(-(((x - tip) / 6.0) ** 2) - (z / 7.0) ** 2)
         return plane + process
 
     return _swept(

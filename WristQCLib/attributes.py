@@ -7,6 +7,7 @@ import unicodedata
 import warnings
 from collections.abc import Iterator, Sequence
 
+import pydicom
 from pydicom import Dataset
 from pydicom.datadict import tag_for_keyword
 from pydicom.multival import MultiValue
@@ -50,8 +51,16 @@ def text_of(header: Dataset, keyword: str) -> str:
     what is longer than 64 characters is cut.
     """
     value = value_of(header, keyword)
+    if isinstance(value, Dataset | pydicom.Sequence):
+        return ""
     parts = value if isinstance(value, MultiValue | list | tuple) else [value]
-    return shown("\\".join("" if part is None else str(part) for part in parts))
+    return shown("\\".join(map(_text, parts)))
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bytes):  # of an unknown value representation
+        return value.decode("ascii", errors="replace")
+    return "" if value is None else str(value)
 
 
 def shown(text: str) -> str:

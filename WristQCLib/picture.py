@@ -7,8 +7,9 @@ from typing import BinaryIO
 
 import numpy as np
 
+from WristQCLib.decoding import check_size
 from WristQCLib.errors import RadiographError
-from WristQCLib.pixels import Notes, check_size, grey_of
+from WristQCLib.pixels import Notes, full_range, grey_of
 from WristQCLib.window import FloatImage, Window
 
 _TIFF_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
@@ -52,7 +53,7 @@ def picture_pixels(stream: BinaryIO, notes: Notes) -> tuple[FloatImage, Window |
         ) from error
     except Exception as error:  # a decoder may raise anything on damaged data
         raise RadiographError("it is truncated or damaged; copy the file again") from error
-    window = Window(127.5, 255.0) if values.dtype == np.uint8 else None
+    window = full_range(values) if values.dtype == np.uint8 else None
     if values.ndim == 3:
         if values.shape[2] == 2:  # grey and opacity
             return values[..., 0].astype(np.float32), window

@@ -20,7 +20,7 @@ from WristQCLib.dicom_file import read_dataset
 from WristQCLib.errors import RadiographError
 from WristQCLib.findings import Side, Sourced, View
 from WristQCLib.picture import picture_pixels
-from WristQCLib.pixels import dicom_pixels
+from WristQCLib.pixels import dicom_pixels, full_range
 from WristQCLib.sources import HEAD_BYTES, ImageSource, format_of
 from WristQCLib.spacing import Spacing, checked_spacing, pixel_aspect_of, spacing_of
 from WristQCLib.view_side import side_of, view_of
@@ -28,8 +28,6 @@ from WristQCLib.window import (
     Display,
     FloatImage,
     LookUpTable,
-    Window,
-    display_of,
     fault_of,
     robust_window,
 )
@@ -102,7 +100,7 @@ class Radiograph:
         """
         given = np.asarray(pixels)
         grey = np.array(given, dtype=np.float32)  # a copy, made read-only below
-        window = Window(127.5, 255.0) if given.dtype == np.uint8 else robust_window(grey)
+        window = full_range(given) if given.dtype == np.uint8 else robust_window(grey)
         radiograph = cls(
             pixels=_read_only(grey),
             voi=window,
@@ -221,11 +219,8 @@ def read_radiograph(
 def _read_dicom(stream: BinaryIO) -> Radiograph:
     dataset = read_dataset(stream)
     notes: list[str] = []
-    pixels, total = dicom_pixels(dataset, notes)
+    pixels, voi, why = dicom_pixels(dataset, notes)
     del dataset.PixelData
-    voi, why = display_of(dataset)
-    if voi is not None and total is not None:
-        voi = voi.mirrored(total)
     height, width = pixels.shape
     spacing = spacing_of(dataset, width, height)
     return Radiograph(

@@ -95,10 +95,10 @@ Display = Window | LookUpTable
 
 def robust_window(pixels: FloatImage) -> Window:
     """The window from the 1st to the 99th percentile of the image."""
-    low, high = np.percentile(_sample(pixels), (1, 99))
+    low, high = (float(p) for p in np.percentile(_sample(pixels), (1, 99)))
     if high <= low:
         low, high = float(pixels.min()), float(pixels.max())
-    return Window((low + high) / 2, max(float(high - low), 1e-6))
+    return Window((low + high) / 2, max(high - low, 1e-6))
 
 
 def fault_of(display: Display, pixels: FloatImage) -> str:

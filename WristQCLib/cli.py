@@ -91,7 +91,7 @@ def assess(
     ] = False,
 ) -> None:
     """Assess wrist radiographs and write reports."""
-    from WristQCLib.assessor import Assessor, NoModels
+    from WristQCLib.assessor import Assessor, Models, NoModels
     from WristQCLib.model_set import BUNDLED_MODELS, ModelSet
     from WristQCLib.models import ModelError, select_device
     from WristQCLib.protocol import ProtocolError, load_protocol
@@ -103,8 +103,11 @@ def assess(
     logging.getLogger("pydicom").setLevel(logging.ERROR)
     try:
         rules = load_protocol(protocol) if protocol else load_protocol()
-        if not no_models:
+        if no_models:
+            set_of_models: Models = NoModels()
+        else:
             select_device(device)
+            set_of_models = ModelSet(models or BUNDLED_MODELS, device)
         skipped: list[str] = []
         found = list(find_images(paths, on_skip=skipped.append))
         writer = ReportWriter(
@@ -114,7 +117,6 @@ def assess(
         errors.print(f"[red]{escape(str(error))}")
         raise typer.Exit(USAGE) from None
 
-    set_of_models = NoModels() if no_models else ModelSet(models or BUNDLED_MODELS, device)
     assessor = Assessor.create(set_of_models, rules)
     assessed: list[Assessment] = []
     failures: list[str] = []
@@ -228,3 +230,7 @@ def _short_name(task: TaskScore) -> str:
 def main() -> None:
     """Entry point of the ``wristqc`` command."""
     sys.exit(app())
+
+
+if __name__ == "__main__":
+    main()

@@ -13,7 +13,7 @@ import numpy as np
 from WristQCLib.artefact import ArtefactFinding
 from WristQCLib.findings import View
 from WristQCLib.keypoints import Keypoint
-from WristQCLib.models import ImageClassifier, KeypointDetector, select_device
+from WristQCLib.models import ImageClassifier, KeypointDetector, ModelError, select_device
 from WristQCLib.resources import RESOURCES
 
 BUNDLED_MODELS = RESOURCES / "Models"
@@ -38,6 +38,8 @@ class ModelSet:
 
     def __init__(self, folder: Path | str = BUNDLED_MODELS, device: str = "auto") -> None:
         self._folder = Path(folder)
+        if not self._folder.is_dir():
+            raise ModelError(f"The model folder '{folder}' does not exist; check the path.")
         self._requested_device = device
         self._used: dict[str, str] = {}
 

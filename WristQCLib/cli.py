@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from WristQCLib import __version__
-from WristQCLib.assessment import Assessment, TaskScore
+from WristQCLib.assessment import Assessment, Section, TaskScore
 from WristQCLib.findings import Side, View
 
 app = typer.Typer(
@@ -51,7 +51,8 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show version.")
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show version."),
     ] = False,
 ) -> None:
     """Quality control of wrist radiographs. Not a diagnostic device."""
@@ -136,7 +137,9 @@ def assess(
                     writer.add_failure(source.name, str(error))
                 except Exception as error:  # one image must not end the run
                     log.exception("Unexpected error in %s", source.name)
-                    message = f"{source}: WristQC failed ({type(error).__name__}); please report it."
+                    message = (
+                        f"{source}: WristQC failed ({type(error).__name__}); please report it."
+                    )
                     failures.append(message)
                     writer.add_failure(source.name, message)
                 progress.advance(bar)
@@ -174,7 +177,7 @@ def _table(assessments: list[Assessment]) -> Table:
         table.add_column(heading, overflow="fold")
     table.add_column("Grade", justify="center")
     table.add_column("Total", justify="right")
-    table.add_column("Points lost", overflow="fold")
+    table.add_column("Points lost or open", overflow="fold")
     for assessment in assessments:
         table.add_row(
             escape(assessment.name),
@@ -207,18 +210,23 @@ def _total(assessment: Assessment) -> str:
 
 
 def _losses(assessment: Assessment) -> str:
-    """The tasks that lost most, items of basic information counted together."""
+    """What lost most first, then what is open; items of basic information counted together."""
     lost: dict[str, int] = {}
+    unknown: dict[str, int] = {}
     for task in assessment.score.tasks:
         name = _short_name(task)
-        lost[name] = lost.get(name, 0) + task.max_points - task.points
-    worst = sorted((item for item in lost.items() if item[1]), key=lambda item: -item[1])
-    return ", ".join(f"{name} -{points}" for name, points in worst)
+        lost[name] = lost.get(name, 0) + task.max_points - task.reachable
+        unknown[name] = unknown.get(name, 0) + task.reachable - task.points
+    parts = [f"{name} -{points}" for name, points in _largest(lost)]
+    parts += [f"{name} not assessable ({points})" for name, points in _largest(unknown)]
+    return ", ".join(parts)
+
+
+def _largest(points: dict[str, int]) -> list[tuple[str, int]]:
+    return sorted((item for item in points.items() if item[1]), key=lambda item: -item[1])
 
 
 def _short_name(task: TaskScore) -> str:
-    from WristQCLib.assessment import Section
-
     names = {
         Section.BASIC_INFORMATION: "DICOM items",
         Section.POSITION: "side marker",

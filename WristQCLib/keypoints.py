@@ -103,7 +103,7 @@ class Keypoints:
     def from_positions(
         cls, view: View, positions: Mapping[str, Point | None], placed_by: str = "person:unnamed"
     ) -> Keypoints:
-        """Keypoints that a person (or a label file) gives: a None position means not in the image."""
+        """Keypoints that a person or a label file gives; a None position: not in the image."""
         return cls.from_points(
             view,
             (

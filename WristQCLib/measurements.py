@@ -92,7 +92,7 @@ class Measurement:
     reason: str = ""
 
 
-class _Unavailable(Exception):
+class _UnavailableError(Exception):
     """A measurement cannot be made; the message is the reason."""
 
 
@@ -100,14 +100,14 @@ def angle_to_vertical(vector: tuple[float, float]) -> float:
     """Angle in degrees, 0 to 90, between an undirected line and the image's vertical axis."""
     dx, dy = vector
     if dx == 0 and dy == 0:
-        raise _Unavailable("Two keypoints coincide, so they give no direction.")
+        raise _UnavailableError("Two keypoints coincide, so they give no direction.")
     return math.degrees(math.atan2(abs(dx), abs(dy)))
 
 
 def angle_between(first: tuple[float, float], second: tuple[float, float]) -> float:
     """Angle in degrees, 0 to 180, between two directed vectors."""
     if first == (0.0, 0.0) or second == (0.0, 0.0):
-        raise _Unavailable("Two keypoints coincide, so they give no direction.")
+        raise _UnavailableError("Two keypoints coincide, so they give no direction.")
     cross = first[0] * second[1] - first[1] * second[0]
     dot = first[0] * second[0] + first[1] * second[1]
     return math.degrees(math.atan2(abs(cross), dot))
@@ -126,14 +126,14 @@ def _position(keypoints: Keypoints, name: str) -> Point:
             if point.finding is Finding.NOT_FOUND
             else "has not been placed yet"
         )
-        raise _Unavailable(f"The {label} {state}.")
+        raise _UnavailableError(f"The {label} {state}.")
     return point.position
 
 
 def _borders(geometry: ImageGeometry, point: Point) -> tuple[float, float, float, float]:
     distances = geometry.border_distances_cm(point)
     if distances is None:
-        raise _Unavailable("The pixel spacing is unknown, so lengths cannot be measured.")
+        raise _UnavailableError("The pixel spacing is unknown, so lengths cannot be measured.")
     return distances
 
 
@@ -148,7 +148,7 @@ def thumb_mcp_joint_present(keypoints: Keypoints, geometry: ImageGeometry) -> fl
     """Frontal 1: 1 when P1, the thumb's metacarpophalangeal joint, is in the image, else 0."""
     finding = keypoints["thumb_mcp_joint"].finding
     if finding is Finding.NOT_ASSESSABLE:
-        raise _Unavailable("The thumb mcp joint has not been placed yet.")
+        raise _UnavailableError("The thumb mcp joint has not been placed yet.")
     return 1.0 if finding is Finding.FOUND else 0.0
 
 
@@ -258,6 +258,6 @@ def measure(keypoints: Keypoints, geometry: ImageGeometry) -> dict[str, Measurem
     for name, (function, unit) in MEASUREMENTS[keypoints.view].items():
         try:
             results[name] = Measurement(name, function(keypoints, geometry), unit)
-        except _Unavailable as reason:
+        except _UnavailableError as reason:
             results[name] = Measurement(name, None, unit, Finding.NOT_ASSESSABLE, str(reason))
     return results

@@ -1,7 +1,8 @@
 """The scoring protocol as data: points, bands and grades, read from a TOML file and validated.
 
-TOML is read by the standard library, so that scoring needs nothing installed. All rules are in the
-file (`Resources/Protocols/wrist_radiograph.toml` is the paper's); this module knows only their form.
+TOML is read by the standard library, so that scoring needs nothing installed. All rules are in
+the file (`Resources/Protocols/wrist_radiograph.toml` is the paper's); this module knows only their
+form.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ SCHEMA = 1
 DEFAULT_PROTOCOL = RESOURCES / "Protocols" / "wrist_radiograph.toml"
 
 _TOLERANCE = 1e-9
-"""Measured values this close to a band's edge lie on it, so that rounding of floats never decides."""
+"""Values this close to a band's edge lie on it, so that rounding of floats never decides."""
 
 R = TypeVar("R")
 
@@ -305,8 +306,8 @@ def _build(where: str, record: type[R], entries: Any) -> R:
         raise ValueError(f"'{where}' lacks: {', '.join(missing)}")
     for name, value in entries.items():
         types = _PLAIN_TYPES.get(str(known[name].type))
-        # bool is an int to Python, but a number that reads "true" is a mistake.
-        if types and (not isinstance(value, types) or isinstance(value, bool) and bool not in types):
+        # Not isinstance: to Python a bool is an int, but a number that reads "true" is a mistake.
+        if types and type(value) not in types:
             raise ValueError(f"'{where}.{name}' must be of type {known[name].type}, got {value!r}")
     try:
         return record(**entries)

@@ -1,4 +1,4 @@
-"""Where the data files are: beside the package in the source tree and in Slicer, in it in a wheel."""
+"""Where the data files are: beside the package, or in it when installed by pip."""
 
 from __future__ import annotations
 

@@ -138,9 +138,7 @@ class ReportWriter:
                 index="../index.html",
             )
             thumbnail = figure.encoded_picture(image, html_report.THUMBNAIL_SIDE, "JPEG")
-            self._entries.append(
-                html_report.IndexEntry.of(record, f"html/{name}.html", thumbnail)
-            )
+            self._entries.append(html_report.IndexEntry.of(record, f"html/{name}.html", thumbnail))
 
     def add_failure(self, name: str, message: str) -> None:
         """Add an image that could not be assessed, with one sentence that says why."""
@@ -159,7 +157,6 @@ class ReportWriter:
             from WristQCLib.report.html_report import write_index
 
             path = self._out / "index.html"
-            created = self._created.isoformat(sep=" ", timespec="minutes")
-            write_index(path, self._entries, self._failures, created)
+            write_index(path, self._entries, self._failures, self._created)
             self.written["html"] = path
         return self.written

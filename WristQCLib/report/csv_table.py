@@ -46,8 +46,9 @@ def columns(protocol: Protocol) -> tuple[str, ...]:
           for part in ("finding", "x_px", "y_px", "confidence", "spread_mm")),
         "side_marker_finding", "side_marker_side", "side_marker_similarity",
         "side_marker_contradicts_side", "artefact_finding", "artefact_probability",
-        *(f"{item.id}{part}" for item in protocol.basic_information for part in ("", "_value")),
-        "advice", "notes", "protocol", "models", "device", "software_version", "created",
+        *(f"dicom_{item.id}{part}" for item in protocol.basic_information
+          for part in ("", "_value")),
+        "advice", "notes", "protocol", "models", "device", "wristqc_version", "created",
     )  # fmt: skip
 
 
@@ -67,7 +68,7 @@ def row(record: Record) -> Row:
         "protocol": f"{record['protocol']['id']} {record['protocol']['version']}",
         "models": "; ".join(f"{part}: {model}" for part, model in record["models"].items()),
         "device": record["device"],
-        "software_version": record["software"]["version"],
+        "wristqc_version": record["software"]["version"],
         "created": record["created"],
     }
     for key in ("total", "grade", "complete", "reachable", "reachable_grade"):
@@ -79,6 +80,8 @@ def row(record: Record) -> Row:
     for section in record["sections"]:
         cells[_section_column(section["name"])] = section["points"]
     for task in record["tasks"]:
+        if not task["parts"]:
+            continue  # told by its own columns
         cells[f"{task['id']}_points"] = task["points"] if task["assessable"] else None
         cells[f"{task['id']}_grade"] = task["grade"]
     for name, measurement in record["measurements"].items():
@@ -94,7 +97,8 @@ def row(record: Record) -> Row:
     ):
         cells |= {f"{part}_{key}": record[part][key] for key in keys}
     for item in record["basic_information"]:
-        cells |= {item["id"]: item["finding"], f"{item['id']}_value": item["value"]}
+        name = f"dicom_{item['id']}"
+        cells |= {name: item["finding"], f"{name}_value": item["value"]}
     return cells
 
 
@@ -128,7 +132,7 @@ def _measurement_column(name: str, unit: str) -> str:
 
 
 def _cell(value: Any) -> Any:
-    """A cell on one line that no spreadsheet program runs: text like ``=1+1`` gets an apostrophe."""
+    """A cell on one line that no spreadsheet program runs: ``=1+1`` gets an apostrophe."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -14,6 +14,7 @@ import io
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from WristQCLib.findings import Finding
 from WristQCLib.keypoints import Keypoint, Point
 from WristQCLib.measurements import ImageGeometry
 from WristQCLib.report.files import ReportError
-from WristQCLib.report.label_placement import Box, LabelPlacer
+from WristQCLib.report.label_placement import Box, Wish, place_labels
 
 LONGEST_SIDE = 1100
 """Pixels of an embedded picture's longer side."""
@@ -34,6 +35,12 @@ _FONT_SHARE = 0.021
 """Height of the letters relative to the picture's longer side."""
 _LETTER_WIDTH = 0.62
 """Mean advance of a letter in a wide sans-serif font, relative to its height."""
+_ARC_RADIUS = 3.5
+"""Radius of an angle's arc, in heights of the letters."""
+_ON_LINE, _ON_DOT = 1.5, 6.0
+"""What it costs a label to cover half a letter's height of a line, and a ninth of a keypoint."""
+_NEAR = 1.0
+"""Distance up to which a name needs no leader, in heights of the letters."""
 _ARC_STEP = math.radians(2.0)
 
 KEYPOINT_COLOUR = "#FFFFFF"
@@ -52,8 +59,6 @@ class Stroke:
     points: tuple[Point, ...]
     colour: str
     dashed: bool = False
-    measured: bool = False
-    """A length: its ends get a tick."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +73,13 @@ class Dot:
 
 @dataclass(frozen=True)
 class Label:
-    """Text centred in `box`."""
+    """Text centred in `box`; `leader` is a thin line to what it names when that is not close."""
 
     task: str
     text: str
     colour: str
     box: Box
+    leader: tuple[Point, Point] | None = None
 
     @property
     def centre(self) -> Point:
@@ -103,14 +109,15 @@ class Drawing:
 
 
 @dataclass(frozen=True)
-class _Wish:
-    """A label that wants a place near one of some points."""
+class _Unplaced:
+    """A label that wants a place."""
 
     task: str
     text: str
     colour: str
-    centres: Sequence[Point]
-    size: tuple[float, float]
+    wish: Wish
+    named: Point | None = None
+    """The point that it names."""
 
 
 def words(identifier: str) -> str:
@@ -132,7 +139,10 @@ def drawing(assessment: Assessment) -> Drawing:
     long_side = max(x1 - x0, y1 - y0)
 
     points = tuple(assessment.keypoints or ())
-    names = {point.name: f"P{n} {words(point.name)}" for n, point in enumerate(points, start=1)}
+    names = {
+        point.name: f"P{n} {words(point.name).removesuffix(' centre')}"
+        for n, point in enumerate(points, start=1)
+    }
     annotations = (
         annotate(assessment.keypoints, geometry, assessment.measurements)
         if assessment.keypoints
@@ -150,19 +160,23 @@ def drawing(assessment: Assessment) -> Drawing:
         for p in points
         if p.position
     )
-    strokes = [*_strokes(annotations, 3.5 * font)]
-    wishes = [_name_wish(dot, font) for dot in dots]
-    wishes += [_label_wish(a, font) for a in annotations if a.label]
+    strokes = [*_strokes(annotations, _ARC_RADIUS * font)]
+    labels = [_name(dot, font) for dot in dots]
+    labels += [
+        _angle_label(a, font) if a.form is Form.ANGLE else _line_label(a, font)
+        for a in annotations
+        if a.label
+    ]
     marker = _marker(assessment, shown, font)
     if marker:
         strokes.append(marker[0])
-        wishes.insert(0, marker[1])
+        labels.append(marker[1])
     return Drawing(
         frame,
         font,
         tuple(strokes),
         dots,
-        tuple(_place(wishes, frame, strokes, dots, font)),
+        tuple(_place(labels, frame, strokes, dots, font)),
         tuple(_absent(points)),
     )
 
@@ -181,8 +195,7 @@ def _absent(points: Iterable[Keypoint]) -> Iterable[str]:
 def _strokes(annotations: Sequence[Annotation], arc_radius: float) -> Iterable[Stroke]:
     straight = [a for a in annotations if a.form is not Form.ANGLE]
     for a in straight:
-        length = a.form is Form.LINE and bool(a.label)
-        yield Stroke(a.task, a.points, a.colour, a.form is Form.REFERENCE, length)
+        yield Stroke(a.task, a.points, a.colour, a.form is Form.REFERENCE)
     drawn = {frozenset(a.points) for a in straight}
     for a in annotations:
         if a.form is Form.ANGLE:
@@ -215,41 +228,48 @@ def _text_size(text: str, font: float) -> tuple[float, float]:
     return len(text) * _LETTER_WIDTH * font, 1.15 * font
 
 
-def _name_wish(dot: Dot, font: float) -> _Wish:
-    """The name of a keypoint: to its right or left, then above or below."""
+def _name(dot: Dot, font: float) -> _Unplaced:
+    """The name of a keypoint: above or below it to one side, else straight or farther away."""
     (x, y), (width, height) = dot.centre, _text_size(dot.name, font)
-    across, up = width / 2 + 0.8 * font, height / 2 + 0.7 * font
     centres = [
-        (x + sx * across, y + sy * up)
-        for sx, sy in ((1, -1), (-1, -1), (1, 1), (-1, 1), (0, -1), (0, 1), (1, 0), (-1, 0))
+        (x + sx * (width / 2 + 0.6 * font), y + sy * (height / 2 + away * font))
+        for away in (0.4, 1.4, 2.4)
+        for sx, sy in ((1, -1), (-1, -1), (1, 1), (-1, 1), (0, -1), (0, 1))
     ]
-    return _Wish("", dot.name, KEYPOINT_COLOUR, centres, (width, height))
+    return _Unplaced("", dot.name, KEYPOINT_COLOUR, Wish((width, height), centres), dot.centre)
 
 
-def _label_wish(annotation: Annotation, font: float) -> _Wish:
-    """The label of a line beside it, of an angle outside its arc."""
-    width, height = size = _text_size(annotation.label, font)
-    if annotation.form is Form.ANGLE:
-        first, turn, (x, y), shortest = _angle(annotation.points)
-        radius = min(3.5 * font, 0.8 * shortest)
-        centres = []
-        for out in (0.6, 1.2, 2.0, 3.0):
-            for share in (0.5, 0.25, 0.75, 1.3, -0.3):
-                direction = first + share * turn
-                cos, sin = math.cos(direction), math.sin(direction)
-                reach = radius + out * font + abs(cos) * width / 2 + abs(sin) * height / 2
-                centres.append((x + reach * cos, y + reach * sin))
-        return _Wish(annotation.task, annotation.label, annotation.colour, centres, size)
+def _angle_label(annotation: Annotation, font: float) -> _Unplaced:
+    """The size of an angle, outside its arc."""
+    width, height = _text_size(annotation.label, font)
+    first, turn, (x, y), shortest = _angle(annotation.points)
+    radius = min(_ARC_RADIUS * font, 0.8 * shortest)
+    centres = []
+    for out in (0.4, 1.0, 1.8, 3.0):
+        for share in (0.5, 0.25, 0.75, 1.3, -0.3):
+            direction = first + share * turn
+            cos, sin = math.cos(direction), math.sin(direction)
+            reach = radius + out * font + abs(cos) * width / 2 + abs(sin) * height / 2
+            centres.append((x + reach * cos, y + reach * sin))
+    wish = Wish((width, height), centres)
+    return _Unplaced(annotation.task, annotation.label, annotation.colour, wish)
+
+
+def _line_label(annotation: Annotation, font: float) -> _Unplaced:
+    """The length of a line, beside it."""
+    width, height = _text_size(annotation.label, font)
     (xa, ya), (xb, yb) = annotation.points
     length = math.hypot(xb - xa, yb - ya) or 1.0
     nx, ny = -(yb - ya) / length, (xb - xa) / length
-    away = abs(nx) * width / 2 + abs(ny) * height / 2 + 0.3 * font
+    beside = abs(nx) * width / 2 + abs(ny) * height / 2
     centres = [
         (xa + t * (xb - xa) + side * away * nx, ya + t * (yb - ya) + side * away * ny)
-        for t in (0.55, 0.7, 0.4, 0.85, 0.25)
+        for away in (beside + 0.25 * font, beside + 0.8 * font)
+        for t in (0.6, 0.75, 0.45, 0.9, 0.3, 0.15)
         for side in (-1, 1)
     ]
-    return _Wish(annotation.task, annotation.label, annotation.colour, centres, size)
+    wish = Wish((width, height), centres)
+    return _Unplaced(annotation.task, annotation.label, annotation.colour, wish)
 
 
 def _marker_text(assessment: Assessment) -> str:
@@ -259,7 +279,7 @@ def _marker_text(assessment: Assessment) -> str:
 
 def _marker(
     assessment: Assessment, shown: Callable[[Point], Point], font: float
-) -> tuple[Stroke, _Wish] | None:
+) -> tuple[Stroke, _Unplaced] | None:
     marker = assessment.side_marker
     if marker.box is None:
         return None
@@ -280,18 +300,21 @@ def _marker(
     outline = ((x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0))
     return (
         Stroke("side_marker", outline, colour),
-        _Wish("side_marker", text, colour, centres, size),
+        _Unplaced("side_marker", text, colour, Wish(size, centres)),
     )
 
 
 def _place(
-    wishes: Sequence[_Wish],
+    labels: Sequence[_Unplaced],
     frame: Box,
     strokes: Sequence[Stroke],
     dots: Sequence[Dot],
     font: float,
 ) -> Iterable[Label]:
-    on_lines = [p for stroke in strokes for p in _samples(stroke.points, font / 2)]
+    lines = [stroke.points for stroke in strokes]
+    for outline in (stroke.points for stroke in strokes if stroke.task == "side_marker"):
+        lines += [outline[0:3:2], outline[1:4:2]]  # the diagonals: the letter is to stay legible
+    on_lines = [p for line in lines for p in _samples(line, font / 2)]
     on_dots = [
         (dot.centre[0] + dx, dot.centre[1] + dy)
         for dot in dots
@@ -299,14 +322,22 @@ def _place(
         for dy in (-font / 3, 0.0, font / 3)
     ]
     avoid = np.array([*on_lines, *on_dots], float).reshape(-1, 2)
-    weight = np.repeat([0.5, 4.0], [len(on_lines), len(on_dots)])
-    placer = LabelPlacer(frame, avoid, weight, gap=0.15 * font)
-    for wish in wishes:
-        yield Label(wish.task, wish.text, wish.colour, placer.place(wish.size, wish.centres))
+    weight = np.repeat([_ON_LINE, _ON_DOT], [len(on_lines), len(on_dots)])
+    boxes = place_labels([label.wish for label in labels], frame, avoid, weight, 0.15 * font)
+    for label, box in zip(labels, boxes, strict=True):
+        leader = _leader(label.named, box, font) if label.named else None
+        yield Label(label.task, label.text, label.colour, box, leader)
+
+
+def _leader(point: Point, box: Box, font: float) -> tuple[Point, Point] | None:
+    """From a point to the nearest place of its label, None when that is next to it."""
+    x, y = point
+    near = (min(max(x, box[0]), box[2]), min(max(y, box[1]), box[3]))
+    return (point, near) if math.dist(point, near) > _NEAR * font else None
 
 
 def _samples(points: Sequence[Point], step: float) -> Iterable[Point]:
-    for (xa, ya), (xb, yb) in zip(points, points[1:], strict=False):
+    for (xa, ya), (xb, yb) in pairwise(points):
         number = max(2, math.ceil(math.hypot(xb - xa, yb - ya) / max(step, 1e-6)) + 1)
         yield from zip(np.linspace(xa, xb, number), np.linspace(ya, yb, number), strict=True)
 
@@ -321,6 +352,8 @@ def encoded_picture(image: ArrayLike, longest_side: int, form: str = "PNG") -> s
     ----------
     image
         (rows, columns) in [0, 1], 0 is black.
+    longest_side
+        In pixels.
     form
         ``"PNG"`` or ``"JPEG"``.
     """
@@ -330,8 +363,8 @@ def encoded_picture(image: ArrayLike, longest_side: int, form: str = "PNG") -> s
     picture = Image.fromarray(np.rint(grey * 255.0).astype(np.uint8))
     scale = longest_side / max(picture.size)
     if scale < 1:
-        size = tuple(max(1, round(length * scale)) for length in picture.size)
-        picture = picture.resize(size, Image.Resampling.LANCZOS)
+        width, height = (max(1, round(length * scale)) for length in picture.size)
+        picture = picture.resize((width, height), Image.Resampling.LANCZOS)
     stream = io.BytesIO()
     picture.save(stream, form, optimize=True, quality=75)
     code = base64.b64encode(stream.getvalue()).decode("ascii")
@@ -347,8 +380,17 @@ def save_figure(
     ----------
     path
         File to write.
+    assessment
+        What is drawn.
     image
         (rows, columns) in [0, 1], 0 is black.
+    height_inches
+        At 150 pixels per inch.
+
+    Raises
+    ------
+    ReportError
+        If the file cannot be written.
     """
     from matplotlib import patheffects
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -377,6 +419,11 @@ def save_figure(
         if dot.spread:
             axes.add_patch(Circle(dot.centre, dot.spread, fill=False, color=KEYPOINT_COLOUR))
     for label in shown.labels:
+        if label.leader:
+            axes.plot(
+                *zip(*label.leader, strict=True), color=label.colour, linewidth=line / 2,
+                path_effects=halo,
+            )  # fmt: skip
         axes.text(
             *label.centre, label.text, color=label.colour, fontsize=0.9 * size, ha="center",
             va="center", path_effects=halo,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from contextlib import suppress
 from pathlib import Path
 
 _LONGEST_NAME = 120
@@ -33,10 +34,8 @@ def write_text(path: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8", errors="replace", newline="")
         part.replace(path)
     except OSError as error:
-        try:
+        with suppress(OSError):  # the first error is the one to tell
             part.unlink(missing_ok=True)
-        except OSError:
-            pass  # the first error is the one to tell
         raise ReportError(
             f"The report {path} cannot be written ({error.strerror}); choose another output folder."
         ) from error

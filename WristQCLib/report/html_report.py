@@ -13,6 +13,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,6 +71,8 @@ def write_page(
 
     Parameters
     ----------
+    path
+        File to write.
     record
         From `json_report.assessment_record`.
     drawing
@@ -98,14 +101,23 @@ def write_page(
 
 
 def write_index(
-    path: Path, entries: Sequence[IndexEntry], failures: Sequence[tuple[str, str]], created: str
+    path: Path,
+    entries: Sequence[IndexEntry],
+    failures: Sequence[tuple[str, str]],
+    created: datetime,
 ) -> None:
     """Write the index of a run, worst image first.
 
     Parameters
     ----------
+    path
+        File to write.
+    entries
+        The assessed images, in any order.
     failures
         (name, message) of the images that could not be assessed.
+    created
+        Time of the run.
 
     Raises
     ------
@@ -116,7 +128,7 @@ def write_index(
     grades = Counter(entry.summary["grade"] for entry in entries)
     names = list(entries[0].summary["protocol"]["grades"]) if entries else []
     text = _render(
-        "index.html.j2", entries=ranked, failures=failures, created=created,
+        "index.html.j2", entries=ranked, failures=failures, created=created.isoformat(),
         grades=[(name, grades[name]) for name in names],
         protocol=entries[0].summary["protocol"] if entries else None,
         sections=list(Section),
@@ -153,6 +165,7 @@ def _environment() -> Environment:
         "measured": _measured,
         "quote": quote,
         "sentence": _sentence,
+        "time": _time,
         "words": words,
     }
     environment.globals["grade_colour"] = _grade_colour
@@ -167,11 +180,8 @@ def _render(template: str, **values: Any) -> str:
     )
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     # Our own files, not text from an image: the only two that are not escaped.
-    return (
-        _environment()
-        .get_template(template)
-        .render(style=Markup(style), script=Markup(script), script_hash=digest, **values)
-    )
+    trusted = {"style": Markup(style), "script": Markup(script)}  # noqa: S704
+    return _environment().get_template(template).render(script_hash=digest, **trusted, **values)
 
 
 def _warnings(record: Record) -> list[str]:
@@ -208,7 +218,7 @@ def _measured(part: Mapping[str, Any]) -> str:
     """A measured value with its unit; yes or no where there is none."""
     value, unit = part["value"], part["unit"]
     if value is None:
-        return "not assessable"
+        return "–"
     if unit == "":
         return "yes" if value else "no"
     return _with_unit(_unambiguous(value, (*part["full"], *part["zero"])), unit)
@@ -236,6 +246,13 @@ def _band(part: Mapping[str, Any], key: str) -> str:
     ends = [f"≤ {low:g}"] if low is not None else []
     ends += [f"≥ {high:g}"] if high is not None else []
     return _with_unit(" or ".join(ends), unit)
+
+
+def _time(iso: str | None) -> str:
+    """A record's time, to the minute."""
+    if not iso:
+        return ""
+    return datetime.fromisoformat(iso).strftime("%Y-%m-%d %H:%M %Z").strip()
 
 
 def _sentence(text: str) -> str:

@@ -1,29 +1,50 @@
 """Places for labels in a picture: inside it, apart from each other, off points and lines if can be.
 
-Greedy: labels are placed in the order given, each at the best of its own candidates; where all of
-them collide, at the free place of the picture that is nearest to the first.
+Every label has candidate places. Labels are placed one after the other at their cheapest candidate
+and then, a few times over, each is placed anew while the others stay. This is done in several
+orders, of which the cheapest result is taken. A label that would still lie on another one goes to
+the nearest free place of the picture.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from WristQCLib.keypoints import Point
 
 Floats = NDArray[np.float64]
 Box = tuple[float, float, float, float]
 """(x0, y0, x1, y1)."""
 
+_ORDERS = 8
+_ROUNDS = 3
 _GRID = 48
-"""Places along the longer side of the picture that are tried when all candidates collide."""
+"""Places along the longer side of the picture that are tried for a label that collides."""
+_COLLISION = 1000.0
+"""Cost of one label's area lying on another's."""
 
 
-class LabelPlacer:
-    """Remembers what is taken.
+@dataclass(frozen=True)
+class Wish:
+    """A label's (width, height) and the centres where it may be, best first."""
+
+    size: tuple[float, float]
+    centres: Sequence[Point]
+
+
+def place_labels(
+    wishes: Sequence[Wish], frame: Box, avoid: Floats, weight: Floats, gap: float
+) -> list[Box]:
+    """Boxes of the labels, in their order.
 
     Parameters
     ----------
+    wishes
+        One for every label.
     frame
         The picture.
     avoid
@@ -34,66 +55,71 @@ class LabelPlacer:
         Smallest distance between two labels.
     """
 
-    def __init__(self, frame: Box, avoid: Floats, weight: Floats, gap: float) -> None:
-        self._frame, self._avoid, self._weight, self._gap = frame, avoid, weight, gap
-        self._taken: list[Box] = []
-
-    def place(self, size: tuple[float, float], candidates: Sequence[tuple[float, float]]) -> Box:
-        """Take a place for a label.
-
-        Parameters
-        ----------
-        size
-            (width, height).
-        candidates
-            Centres, best first; those that reach out of the picture are moved in.
-        """
-        wishes = [self._inside(centre, size) for centre in candidates]
-        costs = [
-            order + self._cover(box) + self._moved(box, centre) / max(size[1], 1e-9)
-            for order, (box, centre) in enumerate(zip(wishes, candidates, strict=True))
-        ]
-        ranked = [box for _, box in sorted(zip(costs, wishes, strict=True), key=lambda p: p[0])]
-        box = next((box for box in ranked if self._overlap(box) == 0), None)
-        if box is None:
-            box = self._nearest_free(size, candidates[0])
-        self._taken.append(box)
-        return box
-
-    def _inside(self, centre: tuple[float, float], size: tuple[float, float]) -> Box:
-        x0, y0, x1, y1 = self._frame
-        half_w, half_h = size[0] / 2, size[1] / 2
-        x = min(max(centre[0], x0 + half_w), x1 - half_w)
-        y = min(max(centre[1], y0 + half_h), y1 - half_h)
-        return x - half_w, y - half_h, x + half_w, y + half_h
-
-    @staticmethod
-    def _moved(box: Box, centre: tuple[float, float]) -> float:
-        dx, dy = (box[0] + box[2]) / 2 - centre[0], (box[1] + box[3]) / 2 - centre[1]
-        return float(np.hypot(dx, dy))
-
-    def _cover(self, box: Box) -> float:
-        x, y = self._avoid[:, 0], self._avoid[:, 1]
+    def own_cost(box: Box, wish: Wish, order: int) -> float:
+        """Cost that does not depend on the other labels."""
+        x, y = avoid[:, 0], avoid[:, 1]
         covered = (x >= box[0]) & (x <= box[2]) & (y >= box[1]) & (y <= box[3])
-        return float(self._weight[covered].sum())
+        return order + float(weight[covered].sum()) + _distance(box, wish.centres[order], wish.size)
 
-    def _overlap(self, box: Box) -> float:
-        """Area shared with labels that are placed already, the gap around them included."""
-        area = 0.0
-        for taken in self._taken:
-            width = min(box[2], taken[2]) - max(box[0], taken[0]) + self._gap
-            height = min(box[3], taken[3]) - max(box[1], taken[1]) + self._gap
-            area += max(width, 0.0) * max(height, 0.0)
-        return area
+    options = []
+    for wish in wishes:
+        boxes = [_inside(centre, wish.size, frame) for centre in wish.centres]
+        options.append([(box, own_cost(box, wish, n)) for n, box in enumerate(boxes)])
 
-    def _nearest_free(self, size: tuple[float, float], wish: tuple[float, float]) -> Box:
-        x0, y0, x1, y1 = self._frame
-        step = max(x1 - x0, y1 - y0) / _GRID
-        places = [
-            self._inside((x, y), size)
-            for x in np.arange(x0, x1 + step, step)
-            for y in np.arange(y0, y1 + step, step)
-        ]
-        return min(
-            places, key=lambda box: (self._overlap(box), self._moved(box, wish) + self._cover(box))
-        )
+    def collision(label: int, box: Box, placed: Mapping[int, Box]) -> float:
+        """Share of a label's area that lies on others."""
+        area = sum(_shared(box, other, gap) for n, other in placed.items() if n != label)
+        return area / (wishes[label].size[0] * wishes[label].size[1])
+
+    def attempt(order: Sequence[int]) -> tuple[float, dict[int, Box]]:
+        placed: dict[int, Box] = {}
+        costs: dict[int, float] = {}
+        for n in (*order,) * _ROUNDS:
+            costs[n], placed[n] = min(
+                (cost + _COLLISION * collision(n, box, placed), box) for box, cost in options[n]
+            )
+        return sum(costs.values()), placed
+
+    orders = np.random.default_rng(0)
+    attempts = [attempt([int(n) for n in orders.permutation(len(wishes))]) for _ in range(_ORDERS)]
+    placed = min(attempts, key=lambda result: result[0])[1]
+    for n, wish in enumerate(wishes):
+        if collision(n, placed[n], placed) > 0:
+            placed[n] = min(
+                (_inside(centre, wish.size, frame) for centre in _grid(frame)),
+                key=lambda box: (
+                    _COLLISION * collision(n, box, placed)
+                    + _distance(box, wish.centres[0], wish.size)
+                ),
+            )
+    return [placed[n] for n in range(len(wishes))]
+
+
+def _inside(centre: Point, size: tuple[float, float], frame: Box) -> Box:
+    half_w, half_h = size[0] / 2, size[1] / 2
+    x = min(max(centre[0], frame[0] + half_w), frame[2] - half_w)
+    y = min(max(centre[1], frame[1] + half_h), frame[3] - half_h)
+    return x - half_w, y - half_h, x + half_w, y + half_h
+
+
+def _distance(box: Box, centre: Point, size: tuple[float, float]) -> float:
+    """Distance of a box from where it was wanted, in heights of the label."""
+    dx, dy = (box[0] + box[2]) / 2 - centre[0], (box[1] + box[3]) / 2 - centre[1]
+    return float(np.hypot(dx, dy)) / size[1]
+
+
+def _shared(a: Box, b: Box, gap: float) -> float:
+    """Area that two boxes share when there has to be a gap between them."""
+    width = min(a[2], b[2]) - max(a[0], b[0]) + gap
+    height = min(a[3], b[3]) - max(a[1], b[1]) + gap
+    return max(width, 0.0) * max(height, 0.0)
+
+
+def _grid(frame: Box) -> list[Point]:
+    x0, y0, x1, y1 = frame
+    step = max(x1 - x0, y1 - y0) / _GRID
+    return [
+        (float(x), float(y))
+        for x in np.arange(x0, x1 + step, step)
+        for y in np.arange(y0, y1 + step, step)
+    ]

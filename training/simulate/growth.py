@@ -80,6 +80,7 @@ class Ossification:
         self._fusion = {name: year + scatter * 5.0 for name, year in _FUSION.items()}
         self._gap = rng.uniform(0.85, 1.3)
         self._thickness = rng.uniform(0.85, 1.15)
+        self._dome = rng.uniform(0.05, 0.22)
         self._waves = rng.normal(0.0, 0.2, 3), rng.uniform(0.0, 2.0 * np.pi, 3)
         self.radial_physis_slope = float(rng.normal(0.1, 0.05))
 
@@ -138,8 +139,17 @@ class Ossification:
         gap = (0.5 + 1.3 * left) * self._gap
         sign = 1.0 if distal else -1.0
 
+        # A young metaphysis ends in a low dome with rounded corners, an older one nearly flat.
+        start = bone.outer.vertices
+        middle = start[np.abs(along(start) - level(start)) < 2.5].mean(axis=0)
+        reach = np.ptp(_across(start[np.abs(along(start) - level(start)) < 2.5], axis)) / 2.0
+        dome = self._dome * (0.25 + 0.75 * left) * reach
+
         def plate(points: Array) -> Array:
-            return level(points) + sign * self._wavy(points, axis)
+            off = np.linalg.norm(_across(points - middle, axis), axis=1) / reach
+            return level(points) + sign * (
+                self._wavy(points, axis) - dome * np.minimum(off, 1.3) ** 3
+            )
 
         def cut(surface: Surface, keep_shaft: bool, margin: float) -> Surface:
             keep_proximal = keep_shaft == distal
@@ -159,16 +169,21 @@ class Ossification:
         onset = self._epiphyses[kind]
         grown = float(np.clip((self.age - onset) / (11.0 - onset), 0.0, 1.0))
         share = 0.45 + 0.53 * grown**0.55
-        return [shaft, _rounded(end, share, 0.75 * (1.0 - grown))]
+        return [shaft, _rounded(end, share, 0.5 * (1.0 - grown))]
 
     def _wavy(self, points: Array, axis: Array) -> Array:
         amplitude, phase = self._waves
-        across = points - (points @ axis)[:, None] * axis
+        across = _across(points, axis)
         return np.asarray(
             amplitude[0] * np.sin(across[:, 0] / 3.0 + phase[0])
             + amplitude[1] * np.sin(across[:, 2] / 3.0 + phase[1])
             + amplitude[2] * np.sin((across[:, 0] + across[:, 2]) / 2.0 + phase[2])
         )
+
+
+def _across(points: Array, axis: Array) -> Array:
+    """The points' components across the axis."""
+    return np.asarray(points - (points @ axis)[:, None] * axis)
 
 
 def cut_off(
@@ -202,8 +217,7 @@ def cut_off(
     middle = points[np.abs(position - plate) < 3.0].mean(axis=0)
     # What is cut away is also drawn in, so that it stays within the cut's own outline.
     beyond = np.maximum(position - plate, 0.0)
-    across = points - middle
-    across -= (across @ axis)[:, None] * axis
+    across = _across(points - middle, axis)
     points = points - (1.0 - np.exp(-((beyond / 4.0) ** 2)))[:, None] * across
     moved = np.minimum(sign * along(points), sign * level(points) - margin)
     change = sign * (moved - sign * along(points))

@@ -49,13 +49,14 @@ class ForearmShape:
     cortex: float
     edge: float
     subchondral: float
+    youth: float
 
     @classmethod
     def drawn(cls, rng: np.random.Generator, maturity: float) -> ForearmShape:
         """Draw a shape; `maturity` runs from 0 (infant: flat ends, no processes) to 1 (adult)."""
         grown = 0.25 + 0.75 * maturity
         return cls(
-            inclination=float(np.clip(rng.normal(22.0, 3.0), 14, 30)) * (0.55 + 0.45 * maturity),
+            inclination=float(np.clip(rng.normal(22.0, 3.0), 14, 30)) * (0.8 + 0.2 * maturity),
             tilt=float(np.clip(rng.normal(8.0, 4.0), -4, 18)) * grown,
             radial_styloid=float(rng.uniform(0.0, 2.5)) * grown,
             hollow=float(rng.uniform(0.75, 1.1)) * grown,
@@ -73,6 +74,7 @@ class ForearmShape:
             cortex=float(rng.uniform(1.6, 3.0)) * (0.45 + 0.55 * maturity),
             edge=float(rng.uniform(1.2, 2.4)),
             subchondral=float(rng.uniform(0.5, 1.1)),
+            youth=1.0 - maturity,
         )
 
 
@@ -135,24 +137,17 @@ def make_radius(shape: ForearmShape) -> Bone:
     s, w, t, f = LEVELS, shape.width, shape.thickness, shape.flare
     bow = shape.bow * np.sin(np.pi * np.clip((s - 20.0) / 210.0, 0.0, 1.0))
     bow = bow + np.tan(np.radians(shape.divergence)) * np.maximum(s - 25.0, 0.0)
+    y = 1.2 * shape.youth
     radial = _profile(
         s,
-        {
-            0: 14.3,
-            1.5: 15.4,
-            4: 16.3,
-            8: 16.6,
-            12: 16.0,
-            22: 14.1,
-            32: 13.3,
-            50: 13.1,
-            80: 13.5,
-            600: 13.7,
-        },
-    )
+        {0: 14.3, 1.5: 15.4, 4: 16.3, 8: 16.6, 12: 16.0, 22: 14.1 - y, 32: 13.3 - y, 50: 13.1 - y,
+         80: 13.5 - y, 600: 13.7 - y},
+    )  # fmt: skip
     ulnar = _profile(
-        s, {0: -11.7, 4: -11.4, 9: -9.6 * f, 18: -5.8 * f, 28: -3.0, 40: -2, 60: -1.8, 600: -1.8}
-    )
+        s,
+        {0: -11.7, 4: -11.4, 9: -9.6 * f, 18: -5.8 * f + y, 28: -3.0 + y, 40: -2 + y, 60: -1.8 + y,
+         600: -1.8 + y},
+    )  # fmt: skip
     volar = _profile(s, {0: 9.5, 4: 10.0, 9: 9.0, 16: 6.6, 26: 5.4, 40: 5.6, 80: 6.2, 600: 6.5})
     dorsal = _profile(
         s, {0: -9, 5: -10, 10: -10.2, 18: -9.0, 28: -7.3, 45: -6.3, 80: -6.0, 600: -6.5}
@@ -187,9 +182,12 @@ def make_radius(shape: ForearmShape) -> Bone:
 def make_ulna(shape: ForearmShape) -> Bone:
     """The ulna beside the radius, turned about its own axis by the forearm's rotation."""
     s, t = LEVELS, shape.thickness
+    y = shape.youth
     half = _profile(
-        s, {0: 6.6, 4: 7.9, 8: 7.7, 14: 6.7, 22: 5.9, 40: 5.9, 80: 6.3, 140: 6.7, 600: 7.5}
-    )
+        s,
+        {0: 6.6, 4: 7.9 + 0.8 * y, 8: 7.7 + 0.8 * y, 14: 6.7, 22: 5.9 - 0.6 * y, 40: 5.9 - y,
+         80: 6.3 - 1.2 * y, 140: 6.7 - 1.2 * y, 600: 7.5 - 1.2 * y},
+    )  # fmt: skip
     turn = np.radians(shape.ulna_turn)
     # Direction of the styloid in the (x, z) plane: ulnar and a little dorsal when not turned.
     toward = np.array([-np.cos(turn + 0.35), -np.sin(turn + 0.35)])

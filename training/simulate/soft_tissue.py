@@ -27,7 +27,7 @@ class Build:
 
     @classmethod
     def drawn(cls, rng: np.random.Generator, maturity: float) -> Build:
-        chubby = 1.0 + 0.22 * (1.0 - maturity)
+        chubby = 1.0 + 0.14 * (1.0 - maturity)
         return cls(
             width=float(rng.normal(1.02, 0.07)) * chubby,
             depth=float(rng.normal(1.0, 0.09)) * chubby,

@@ -74,7 +74,7 @@ class Wrist:
 
 
 def _hand_bone(
-    hand: HandModel, name: str, cortex: float, breadth: float, carpal_size: float
+    hand: HandModel, name: str, cortex: float, breadth: float, carpal_size: float, young: float
 ) -> Bone:
     surface = hand.surfaces[name]
     centre, axis, low, high = hand.axes[name]
@@ -86,7 +86,16 @@ def _hand_bone(
         return shelled(name, surface, thickness, filling)
     # Slender or sturdy shafts: scale across the axis only.
     across = surface.vertices - centre - position[:, None] * axis
-    surface = replace(surface, vertices=surface.vertices + (breadth - 1.0) * across)
+    wide = np.full(len(position), breadth)
+    stretch = np.zeros(len(position))
+    if name in METACARPALS[1:]:  # the base is cartilage at first, and ossifies last
+        base = np.clip(1.0 - (position - low) / (0.3 * (high - low)), 0.0, 1.0)
+        wide *= 1.0 - 0.35 * young * base
+        stretch = 0.08 * young * (high - position)
+    surface = replace(
+        surface,
+        vertices=surface.vertices + (wide - 1.0)[:, None] * across + stretch[:, None] * axis,
+    )
     middle = 1.0 - np.abs(2.0 * (position - low) / (high - low) - 1.0)  # 0 at the ends, 1 midway
     shaft = np.clip((middle - 0.2) / 0.5, 0.0, 1.0)
     thick = cortex * (2.2 if name in METACARPALS else 1.5)
@@ -101,13 +110,16 @@ def build_wrist(rng: np.random.Generator, age: float, pose: Pose) -> Wrist:
     scale = growth.size(age) * float(np.clip(rng.normal(1.1, 0.065), 0.94, 1.3))
     shape = ForearmShape.drawn(rng, mature)
     build = soft_tissue.Build.drawn(rng, mature)
-    breadth = float(rng.normal(1.0, 0.06)) * (1.0 + 0.12 * (1.0 - mature))
+    breadth = float(rng.normal(1.0, 0.06)) * (1.0 - 0.06 * (1.0 - mature))
     spacing = float(rng.uniform(0.7, 1.9))
     cortex = shape.cortex / 2.3
 
     # Hand, moved along the forearm so that the radiocarpal joint space is as drawn.
     carpal_size = float(rng.normal(1.12, 0.03))
-    whole = {name: _hand_bone(hand, name, cortex, breadth, carpal_size) for name in HAND_BONES}
+    whole = {
+        name: _hand_bone(hand, name, cortex, breadth, carpal_size, 1.0 - mature)
+        for name in HAND_BONES
+    }
     placed = placements(hand, pose)
     radius, ulna = make_radius(shape), make_ulna(shape)
     turn, lift = _seating(radius, whole, placed, spacing)

@@ -33,8 +33,9 @@ LONGEST_SIDE = 1100
 
 _FONT_SHARE = 0.021
 """Height of the letters relative to the picture's longer side."""
-_LETTER_WIDTH = 0.62
-"""Mean advance of a letter in a wide sans-serif font, relative to its height."""
+_LETTER_WIDTH, _MARGIN = 0.64, 0.3
+"""Mean advance of a letter in a wide bold sans-serif font, and what a text's halo adds, relative to
+the letters' height."""
 _ARC_RADIUS = 3.5
 """Radius of an angle's arc, in heights of the letters."""
 _ON_LINE, _ON_DOT = 1.5, 6.0
@@ -153,8 +154,8 @@ def drawing(assessment: Assessment) -> Drawing:
         for a in annotations
     )
     texts = [*names.values(), *(a.label for a in annotations), _marker_text(assessment)]
-    fitting = 0.9 * (x1 - x0) / (_LETTER_WIDTH * max(map(len, texts)))
-    font = min(_FONT_SHARE * long_side, fitting)
+    widest = max(_text_size(text, 1.0)[0] for text in texts)
+    font = min(_FONT_SHARE * long_side, 0.9 * (x1 - x0) / widest)
     dots = tuple(
         Dot(_TASK_OF_KEYPOINT.get(p.name, ""), names[p.name], shown(p.position), p.spread)
         for p in points
@@ -225,7 +226,7 @@ def _angle(points: Sequence[Point]) -> tuple[float, float, Point, float]:
 
 
 def _text_size(text: str, font: float) -> tuple[float, float]:
-    return len(text) * _LETTER_WIDTH * font, 1.15 * font
+    return (len(text) * _LETTER_WIDTH + _MARGIN) * font, 1.15 * font
 
 
 def _name(dot: Dot, font: float) -> _Unplaced:

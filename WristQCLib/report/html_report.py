@@ -194,10 +194,13 @@ def _warnings(record: Record) -> list[str]:
             f" ({side['source']}): the marker or the stated side is wrong."
         )
     if not record["complete"]:
-        reasons = [t["reason"] for t in record["tasks"] if not t["assessable"] and t["reason"]]
+        reasons: list[str] = []
+        for task in record["tasks"]:
+            if not task["assessable"]:
+                reasons += [part["reason"] for part in task["parts"]] or [task["reason"]]
         warnings.append(
             "The total is incomplete: what is not assessable has 0 points for now. "
-            + " ".join(dict.fromkeys(reasons))
+            + " ".join(dict.fromkeys(filter(None, reasons)))
         )
     told = " ".join(warnings)
     return warnings + [note for note in record["notes"] if note not in told]

@@ -191,7 +191,7 @@ def _item(item: BasicInformationItem, include_identity: bool) -> Record:
         "group": item.group,
         "identity": item.identity,
         "finding": item.finding,
-        "value": None if hidden or item.value is None else str(item.value),
+        "value": None if hidden else item.value or None,
         "reason": item.reason,
     }
 

@@ -39,6 +39,37 @@ def corpus(
             progress.advance(task, made)
 
 
+@app.command()
+def dicom(
+    out: Out,
+    frontal: Count = 20,
+    lateral: Count = 20,
+    seed: Seed = 1,
+    spacing: Annotated[float, typer.Option(min=0.05, max=2, help="Millimetres per pixel.")] = 0.2,
+    workers: Workers = 2,
+) -> None:
+    """Write DICOM files with labels: complete and incomplete headers, several transfer syntaxes."""
+    from training.simulate.corpus import make_corpus, make_dicom_group, plan
+
+    counts = {View.FRONTAL: frontal, View.LATERAL: lateral}
+    groups = plan(out, counts, seed=seed, val_fraction=None, spacing=spacing, exposures=1)
+    with _progress() as progress:
+        task = progress.add_task("radiographs", total=frontal + lateral)
+        for made in make_corpus(groups, workers, make_dicom_group):
+            progress.advance(task, made)
+
+
+@app.command()
+def samples(
+    out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("Resources/SampleData"),
+) -> None:
+    """Write the sample studies that come with WristQC."""
+    from training.simulate.samples import make_samples
+
+    for path in make_samples(out):
+        typer.echo(f"{path} ({path.stat().st_size // 1024} kB)")
+
+
 @app.command("contact-sheet")
 def contact_sheet_command(
     simulated: Annotated[Path, typer.Option(help="Folder of simulated PNG files.")],

@@ -8,13 +8,17 @@ and its number only, never on the number of workers or on what was made before.
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from training.simulate.dicom_writer import draw_style, write_dicom
+from training.simulate.exposure import SimulatedRadiograph, expose
+from training.simulate.labelme import write_labelled_png, write_labels
+from training.simulate.projection import project_wrist
 from WristQCLib.findings import View
 
 EXPOSURES_PER_PROJECTION = 4
@@ -58,41 +62,77 @@ class Group:
 
 
 def plan(
-    out: Path, counts: dict[View, int], *, seed: int, val_fraction: float, spacing: float
+    out: Path,
+    counts: dict[View, int],
+    *,
+    seed: int,
+    val_fraction: float | None,
+    spacing: float,
+    exposures: int = EXPOSURES_PER_PROJECTION,
 ) -> list[Group]:
-    """All groups, views and splits interleaved, so that a corpus cut short is still balanced."""
+    """All groups, views and splits interleaved, so that a corpus cut short is still balanced.
+
+    Parameters
+    ----------
+    out
+        The corpus's folder.
+    counts
+        Number of images of each view.
+    seed
+        Decides every image.
+    val_fraction
+        Share of the wrists that go to ``val`` instead of ``train``; None for no such folders, nor
+        any for the views.
+    spacing
+        Millimetres per pixel.
+    exposures
+        Exposures of each wrist.
+    """
     groups: list[tuple[float, Group]] = []
     for view, count in counts.items():
-        numbers = -(-count // EXPOSURES_PER_PROJECTION)
+        numbers = -(-count // exposures)
         for number in range(numbers):
             # Group n is one of validation where n * fraction passes a whole number.
-            is_val = int((number + 1) * val_fraction) > int(number * val_fraction)
-            size = min(EXPOSURES_PER_PROJECTION, count - number * EXPOSURES_PER_PROJECTION)
-            folder = out / ("val" if is_val else "train") / str(view)
+            share = val_fraction or 0.0
+            is_val = int((number + 1) * share) > int(number * share)
+            size = min(exposures, count - number * exposures)
+            split = out / ("val" if is_val else "train") / str(view)
+            folder = out if val_fraction is None else split
             group = Group(folder, view, seed, number, size, spacing)
             groups.append(((number + 0.5) / numbers, group))
     return [group for _, group in sorted(groups, key=lambda item: item[0])]
 
 
-def make_group(group: Group) -> int:
-    """Make what is missing of a group; returns how many images were made."""
-    from training.simulate.exposure import expose
-    from training.simulate.labelme import write_labelled_png
-    from training.simulate.projection import project_wrist
-
+def _exposures(group: Group) -> Iterator[tuple[int, Path, SimulatedRadiograph]]:
+    """Seed, stem and image of everything in a group that is not there yet."""
     missing = [
         (k, stem) for k, stem in enumerate(group.stems()) if not stem.with_suffix(".json").exists()
     ]
     if not missing:
-        return 0
+        return
     group.folder.mkdir(parents=True, exist_ok=True)
     projection = project_wrist(group.generator(), group.view, spacing=group.spacing)
     for k, stem in missing:
-        write_labelled_png(expose(projection, group.generator(k + 1)), stem, group.image_seed(k))
-    return len(missing)
+        yield group.image_seed(k), stem, expose(projection, group.generator(k + 1))
 
 
-def make_corpus(groups: list[Group], workers: int) -> Iterator[int]:
+def make_group(group: Group) -> None:
+    """Write what is missing of a group as PNG files with labels."""
+    for seed, stem, radiograph in _exposures(group):
+        write_labelled_png(radiograph, stem, seed)
+
+
+def make_dicom_group(group: Group) -> None:
+    """Write what is missing of a group as DICOM files of varied style, with labels."""
+    for seed, stem, radiograph in _exposures(group):
+        style = draw_style(np.random.default_rng([seed, 1]))
+        write_dicom(stem.with_suffix(".dcm"), radiograph, seed, style)
+        write_labels(radiograph, stem.with_suffix(".dcm"), seed)
+
+
+def make_corpus(
+    groups: list[Group], workers: int, make: Callable[[Group], None] = make_group
+) -> Iterator[int]:
     """Make all groups; yields the number of images of each group as it is done.
 
     Raises
@@ -104,12 +144,12 @@ def make_corpus(groups: list[Group], workers: int) -> Iterator[int]:
         raise ValueError(f"The number of workers is {workers}; it has to be at least 1.")
     if workers == 1:
         for group in groups:
-            make_group(group)
+            make(group)
             yield group.count
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        waiting = {pool.submit(make_group, group): group for group in groups}
+        waiting = {pool.submit(make, group): group for group in groups}
         for done in as_completed(waiting):
             done.result()
             yield waiting.pop(done).count

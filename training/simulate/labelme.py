@@ -75,11 +75,15 @@ def write_labelled_png(radiograph: SimulatedRadiograph, stem: Path, seed: int) -
         part, format="PNG", compress_level=4
     )
     part.replace(image)
-    labels = stem.with_suffix(".json")
+    write_labels(radiograph, image, seed)
+
+
+def write_labels(radiograph: SimulatedRadiograph, image: Path, seed: int) -> None:
+    """Write the label file of an image, beside it and of the same stem."""
+    labels = image.with_suffix(".json")
     part = labels.with_suffix(".json.part")
-    part.write_text(
-        json.dumps(labelme_document(radiograph, image.name, seed), indent=1), encoding="utf-8"
-    )
+    document = labelme_document(radiograph, image.name, seed)
+    part.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     part.replace(labels)
 
 

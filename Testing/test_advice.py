@@ -98,7 +98,7 @@ def test_too_large_a_field_is_to_be_collimated():
     }
     geometry = ImageGeometry(2400, 3000, (0.1, 0.1))
     result = texts(assessed(positions, geometry=geometry))
-    assert result == {"collimate to 15.0 x 10.0 cm, centred on the wrist": 11}
+    assert result == {"collimate to 15.0 × 10.0 cm, centred on the wrist": 11}
 
 
 def test_without_spacing_no_length_is_advised():

@@ -209,7 +209,7 @@ def _collimate(now: _Trial) -> Advice | None:
         for height in _downwards(2 * min(top, bottom)):
             trial = _cropped(now, centre, width, height)
             if trial.total > now.total + (best.gain if best else 0):
-                text = f"collimate to {width:.1f} x {height:.1f} cm, centred on the wrist"
+                text = f"collimate to {width:.1f} × {height:.1f} cm, centred on the wrist"
                 best = trial.advice(text, now)
     return best
 
@@ -253,7 +253,8 @@ def _rotate(now: _Trial) -> Iterable[Advice]:
     if best:
         degrees, trial = best
         direction = "clockwise" if degrees > 0 else "anticlockwise"
-        yield trial.advice(f"rotate the wrist {abs(degrees):.0f} degrees {direction}", now)
+        amount = "1 degree" if abs(degrees) == 1 else f"{abs(degrees):.0f} degrees"
+        yield trial.advice(f"rotate the wrist {amount} {direction}", now)
 
 
 def _both_ways(extent: float, step: float) -> Iterable[float]:

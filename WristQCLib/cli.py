@@ -122,9 +122,9 @@ def assess(
     assessed: list[Assessment] = []
     failures: list[str] = []
     stopped = False
-    with _progress() as progress, writer:
-        bar = progress.add_task("", total=len(found))
-        try:
+    try:
+        with _progress() as progress, writer:
+            bar = progress.add_task("", total=len(found))
             for source in found:
                 progress.update(bar, description=escape(source.name))
                 try:
@@ -135,6 +135,8 @@ def assess(
                 except RadiographError as error:
                     failures.append(str(error))
                     writer.add_failure(source.name, str(error))
+                except ReportError:
+                    raise
                 except Exception as error:  # one image must not end the run
                     log.exception("Unexpected error in %s", source.name)
                     message = (
@@ -143,8 +145,11 @@ def assess(
                     failures.append(message)
                     writer.add_failure(source.name, message)
                 progress.advance(bar)
-        except KeyboardInterrupt:
-            stopped = True
+    except KeyboardInterrupt:
+        stopped = True
+    except ReportError as error:
+        errors.print(f"[red]{escape(str(error))}")
+        raise typer.Exit(USAGE) from None
     if assessed:
         console.print(_table(assessed))
     for failure in failures:

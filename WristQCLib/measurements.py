@@ -120,7 +120,7 @@ def midpoint(a: Point, b: Point) -> Point:
 def _position(keypoints: Keypoints, name: str) -> Point:
     point = keypoints[name]
     if point.position is None:
-        label = name.replace("_", " ")
+        label = name.replace("_", " ").replace("mcp", "MCP")
         state = (
             "is not in the image"
             if point.finding is Finding.NOT_FOUND
@@ -148,7 +148,7 @@ def thumb_mcp_joint_present(keypoints: Keypoints, geometry: ImageGeometry) -> fl
     """Frontal 1: 1 when P1, the thumb's metacarpophalangeal joint, is in the image, else 0."""
     finding = keypoints["thumb_mcp_joint"].finding
     if finding is Finding.NOT_ASSESSABLE:
-        raise _UnavailableError("The thumb mcp joint has not been placed yet.")
+        raise _UnavailableError("The thumb MCP joint has not been placed yet.")
     return 1.0 if finding is Finding.FOUND else 0.0
 
 

@@ -6,6 +6,7 @@ import io
 import os
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -18,6 +19,15 @@ ImageFormat = Literal["dicom", "png", "jpeg", "tiff"]
 HEAD_BYTES = 132
 MAX_MEMBER_BYTES = 1 << 30
 """Larger archive members are refused: they are read in memory."""
+
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    zipfile.BadZipFile,
+    zlib.error,
+    RuntimeError,  # encrypted
+    NotImplementedError,  # a compression that this Python does not know
+)
 
 
 def format_of(head: bytes) -> ImageFormat | None:
@@ -83,7 +93,7 @@ class ImageSource:
                 return self.path.open("rb")
             with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as member:
                 content = member.read(MAX_MEMBER_BYTES + 1)
-        except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+        except _UNREADABLE as error:
             raise RadiographError(f"{self}: cannot be read, {_why(error)}.") from error
         if len(content) > MAX_MEMBER_BYTES:
             raise RadiographError(
@@ -149,6 +159,7 @@ class _Search:
                 path = Path(folder, name)
                 if name.startswith(".") or not path.is_file():
                     continue
+                found = found or path.resolve() in self._seen
                 for source in self._file(path, path.relative_to(root), named=False):
                     found = True
                     yield source
@@ -188,6 +199,8 @@ class _Search:
             yield self._problem(path, "is a damaged DICOMDIR; give the folder's files instead")
             return
         root = path.parent.resolve()
+        if not records:
+            yield self._problem(path, "lists no image; give the folder's files instead")
         for record in records:
             parts = record.get("ReferencedFileID")
             if not parts:
@@ -210,30 +223,37 @@ class _Search:
         found = False
         try:
             with zipfile.ZipFile(path) as archive:
-                members = sorted(archive.infolist(), key=lambda info: info.filename)
-                for info in members:
-                    parts = PurePosixPath(info.filename).parts
-                    hidden = any(p.startswith(".") or p == "__MACOSX" for p in parts)
-                    if info.is_dir() or hidden or not parts or parts[-1].upper() == "DICOMDIR":
-                        continue
-                    shown = f"{path}/{info.filename}"
-                    if info.flag_bits & 1:
-                        yield self._problem(Path(shown), "is encrypted; unpack the archive first")
+                for info in sorted(archive.infolist(), key=lambda info: info.filename):
+                    for source in self._member(path, archive, info):
                         found = True
-                        continue
-                    with archive.open(info) as member:
-                        head = member.read(HEAD_BYTES)
-                    if format_of(head) is None:
-                        self._on_skip(shown)
-                        continue
-                    found = True
-                    name = self._unique(Path(path.stem, *parts))
-                    yield ImageSource(name, path, info.filename)
-        except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
+                        yield source
+        except _UNREADABLE as error:
             yield self._problem(path, f"cannot be unpacked, {_why(error)}")
             return
         if not found:
             yield self._problem(path, "holds no image; give an archive with radiographs")
+
+    def _member(
+        self, path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo
+    ) -> Iterator[ImageSource]:
+        # The name is only shown, never unpacked to: it may climb out of any folder.
+        parts = [p for p in PurePosixPath(info.filename).parts if p not in ("/", "..")]
+        if info.is_dir() or any(p.startswith(".") or p == "__MACOSX" for p in parts):
+            return
+        shown = f"{path}/{info.filename}"
+        if info.flag_bits & 1:
+            yield self._problem(Path(shown), "is encrypted; unpack the archive first")
+            return
+        try:
+            with archive.open(info) as member:
+                head = member.read(HEAD_BYTES)
+        except _UNREADABLE as error:
+            yield self._problem(Path(shown), f"cannot be unpacked, {_why(error)}")
+            return
+        if format_of(head) is None or parts[-1].upper() == "DICOMDIR":
+            self._on_skip(shown)
+            return
+        yield ImageSource(self._unique(Path(path.stem, *parts)), path, info.filename)
 
     def _unique(self, shown: Path) -> str:
         """A name that no other source has, not even where upper and lower case are the same."""

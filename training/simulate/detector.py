@@ -30,6 +30,8 @@ class Detector:
         Relative change of intensity over the image, per axis (anode heel effect, off-centre beam).
     leakage
         Share of the open beam that reaches the detector behind the collimator.
+    banding
+        Relative gain error from row to row (line scan, as of imaging plates).
     """
 
     photons: float
@@ -38,6 +40,7 @@ class Detector:
     blur_mm: float
     heel: tuple[float, float]
     leakage: float
+    banding: float = 0.0
 
 
 def draw_detector(rng: np.random.Generator) -> Detector:
@@ -49,6 +52,7 @@ def draw_detector(rng: np.random.Generator) -> Detector:
         blur_mm=float(rng.uniform(0.08, 0.35)),
         heel=(float(rng.normal(0, 0.08)), float(rng.normal(0, 0.08))),
         leakage=float(rng.uniform(0.002, 0.02)),
+        banding=float(rng.uniform(0.002, 0.012)) if rng.random() < 0.2 else 0.0,
     )
 
 
@@ -84,7 +88,12 @@ def expose_detector(
     # Counts are in the hundreds and more, where the normal law is the Poisson law.
     noise = rng.standard_normal(signal.shape, dtype=np.float32)
     counts = signal * quanta + noise * np.sqrt(signal * quanta + 4)
-    return np.maximum(counts / quanta, np.float32(1e-4))
+    signal = counts / quanta
+    if detector.banding > 0:
+        gain = ndimage.gaussian_filter1d(rng.normal(0, 1, rows), 0.5 / spacing)
+        gain *= detector.banding / max(float(gain.std()), 1e-9)
+        signal *= (1 + gain[:, None]).astype(np.float32)
+    return np.maximum(signal, np.float32(1e-4))
 
 
 def smooth(image: Array, sigma: float) -> Array:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from training.simulate import casts, foreign_objects, implants, lead_markers
-from training.simulate.canvas import text_mask
+from training.simulate.canvas import Rectangle, text_mask
 from training.simulate.detector import draw_detector, expose_detector, smooth
 from training.simulate.foreign_objects import ForeignObject
 from training.simulate.lead_markers import Marker, MarkerStyle
@@ -26,6 +28,8 @@ OBJECT_SHARE = 0.46
 """With the casts, and without the objects that end up outside of the field, this makes about 45 %
 of all images, as in the paper's data (577 of 1,315)."""
 IMPLANT_SHARE = 0.08
+NEIGHBOUR_SHARE = 0.025
+"""Images that show the edge of a second exposure on the same plate."""
 MARKER_SHARE = 0.90
 
 
@@ -91,6 +95,25 @@ class SimulatedRadiograph:
     field: NDArray[np.float64]
     factors: dict[str, float | str | bool] = dataclasses.field(default_factory=dict)
 
+    def shifted(self, x: int, pixels: NDArray[np.uint16]) -> SimulatedRadiograph:
+        """The same radiograph `x` pixels from the left border of larger `pixels`."""
+
+        def moved(box: Rectangle) -> Rectangle:
+            return box[0] + x, box[1], box[2] + x, box[3]
+
+        return dataclasses.replace(
+            self,
+            pixels=pixels,
+            keypoints={name: (px + x, py) for name, (px, py) in self.keypoints.items()},
+            markers=tuple(
+                dataclasses.replace(m, rectangle=moved(m.rectangle)) for m in self.markers
+            ),
+            objects=tuple(
+                dataclasses.replace(o, rectangle=moved(o.rectangle)) for o in self.objects
+            ),
+            field=np.add(self.field, (x, 0)),
+        )
+
 
 def expose(
     projection: Projection,
@@ -119,6 +142,7 @@ def expose(
     contents = contents or Contents()
     if positioning is None:
         positioning = draw_positioning(projection, rng, spacing=spacing or projection.spacing)
+    alone = rng.random() > NEIGHBOUR_SHARE or contents != Contents()
     chance = rng.random(3)
     has_cast = contents.cast if contents.cast is not None else chance[0] < CAST_SHARE
     has_implant = contents.implant if contents.implant is not None else chance[1] < IMPLANT_SHARE
@@ -130,6 +154,8 @@ def expose(
     placed = place(projection, positioning, cast=cast_mu_t)
     aperture = field_mask(placed, penumbra_mm=np.exp(rng.uniform(np.log(0.3), np.log(5.0))))
     limb_mu_t = placed.bone + placed.soft
+    if placed.cast is not None:
+        limb_mu_t += placed.cast
     mu_t = limb_mu_t.copy()
 
     implant_kind = ""
@@ -141,9 +167,8 @@ def expose(
 
     objects: list[ForeignObject] = []
     worn = np.zeros_like(mu_t)
-    if has_cast:
-        shell = (placed.soft > 0.05).astype(np.float32)
-        rectangle = foreign_objects.visible_rectangle(shell, aperture, placed.spacing)
+    if placed.cast is not None:
+        rectangle = foreign_objects.visible_rectangle(placed.cast, aperture, placed.spacing)
         if rectangle is not None:
             objects.append(ForeignObject(f"cast ({cast_kind})", rectangle))
     for kind in kinds:
@@ -182,8 +207,9 @@ def expose(
         "marker_plate": ", ".join(m.plate for m in markers),
         "marker_rotation_deg": round(markers[0].rotation_deg, 1) if markers else 0.0,
         "photons_per_mm2": round(detector.photons),
+        "neighbour": not alone,
     }
-    return SimulatedRadiograph(
+    radiograph = SimulatedRadiograph(
         pixels=pixels,
         view=projection.view,
         side=projection.side,
@@ -197,6 +223,22 @@ def expose(
         field=placed.field,
         factors=factors,
     )
+    return radiograph if alone else _beside_another(radiograph, projection, rng)
+
+
+def _beside_another(
+    radiograph: SimulatedRadiograph, projection: Projection, rng: np.random.Generator
+) -> SimulatedRadiograph:
+    """The image with the edge of a second exposure, which shows no keypoint, to its left."""
+    bare = Contents(objects=(), cast=False, implant=False, marker="none", annotations=False)
+    other = expose(projection, rng, contents=bare, spacing=radiograph.spacing)
+    rows = radiograph.pixels.shape[0]
+    first = min((x for x, _ in other.keypoints.values()), default=float(other.pixels.shape[1]))
+    width = int(min(max(first - 6, 2), 0.5 * radiograph.pixels.shape[1]))
+    strip = np.zeros((rows, width), np.uint16)
+    edge = other.pixels[:rows, :width]
+    strip[: edge.shape[0]] = edge
+    return radiograph.shifted(width, np.concatenate([strip, radiograph.pixels], axis=1))
 
 
 def _lay_markers(
@@ -246,8 +288,10 @@ def _apply_shutter(pixels: NDArray[np.uint16], placed: Placed, rng: np.random.Ge
     kind = str(rng.choice(["black", "white", "none", "grey"], p=[0.68, 0.10, 0.2, 0.02]))
     if kind == "none":
         return kind
-    grow = rng.uniform(-0.5, 1.0) if rng.random() < 0.5 else rng.uniform(0.5, 4)
-    outside = field_mask(placed, 0.0, grow) < 0.5
+    grow = np.clip(rng.normal(0.2, 1.0, 4), -1, 4)
+    if rng.random() < 0.15:  # a shutter set too wide on all sides
+        grow += rng.uniform(0.5, 4)
+    outside = field_mask(placed, 0.0, tuple(grow)) < 0.5
     pixels[outside] = {"black": 0, "white": WHITE, "grey": WHITE // 2}[kind]
     return kind
 
@@ -287,7 +331,17 @@ def _degrade(pixels: NDArray[np.uint16], rng: np.random.Generator) -> NDArray[np
     """Now and then the loss of sharpness of an image that was stored small or compressed."""
     if rng.random() > 0.25:
         return pixels
+    if rng.random() < 0.4:
+        return _through_jpeg(pixels, int(rng.integers(35, 85)))
     blurred = smooth(pixels.astype(np.float32), rng.uniform(0.5, 1.1))
     if rng.random() < 0.5:  # sharpened afterwards, as exported images often are
         blurred = blurred + rng.uniform(0.3, 1.2) * (blurred - smooth(blurred, 1.2))
     return np.clip(blurred, 0, WHITE).astype(np.uint16)
+
+
+def _through_jpeg(pixels: NDArray[np.uint16], quality: int) -> NDArray[np.uint16]:
+    """The image with the marks of lossy compression to 8 bits."""
+    buffer = io.BytesIO()
+    Image.fromarray((pixels >> 4).astype(np.uint8)).save(buffer, "JPEG", quality=quality)
+    decoded = np.asarray(Image.open(buffer), np.uint16)
+    return decoded * np.uint16(16) + np.uint16(8)

@@ -10,6 +10,7 @@ field's millimetres, from its centre; the image's pixels.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -69,8 +70,8 @@ class Placed:
 
     Attributes
     ----------
-    bone, soft
-        (rows, cols) line integrals mu * t.
+    bone, soft, cast
+        (rows, cols) line integrals mu * t; of the cast None where there is none.
     keypoints
         Those that lie within the exposed field and the image, in image pixels.
     midlines
@@ -89,6 +90,7 @@ class Placed:
     midlines: dict[str, NDArray[np.float64]]
     field: NDArray[np.float64]
     matrix: NDArray[np.float64]
+    cast: Array | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -159,7 +161,7 @@ def draw_positioning(
     adult = 62.0 if projection.view is View.FRONTAL else 48.0
     scale = float(np.clip(width / adult, 0.45, 1.2))
 
-    kind = rng.choice(["protocol", "clinical", "tight", "large"], p=[0.3, 0.35, 0.17, 0.18])
+    kind = rng.choice(["protocol", "clinical", "tight", "large"], p=[0.26, 0.32, 0.24, 0.18])
     half_styloids = width * 0.42 if projection.view is View.FRONTAL else 0.0
     if kind == "protocol":
         side = (
@@ -176,7 +178,8 @@ def draw_positioning(
         at = (left - right) / 2, (max(high, 20) - max(low, 20)) / 2
     else:
         if kind == "clinical":
-            field = scale * rng.uniform(95, 165), scale * rng.uniform(140, 235)
+            narrow = 95 if projection.view is View.FRONTAL else 65
+            field = scale * rng.uniform(narrow, narrow + 70), scale * rng.uniform(140, 235)
             jitter = (0.07, 0.09)
         elif kind == "tight":
             field = width * rng.uniform(1.05, 1.7), width * rng.uniform(1.7, 2.9)
@@ -210,7 +213,7 @@ def draw_positioning(
         if rng.random() < 0.3:
             margins[rng.integers(4)] = 0.0
     in_field = float(np.clip(in_field, -40 - turn, 40 - turn))
-    if rng.random() < 0.04:
+    if rng.random() < 0.06:
         in_field += 180
         at = (-at[0], -at[1])
 
@@ -268,8 +271,7 @@ def place(projection: Projection, positioning: Positioning, *, cast: Array | Non
     positioning
         Where it lies.
     cast
-        (rows, cols) line integrals of something worn round the limb, in the projection's frame;
-        added to the soft tissue.
+        (rows, cols) line integrals of a cast in the projection's frame, resampled likewise.
     """
     spacing = positioning.spacing
     half = np.array(positioning.field_mm) / 2
@@ -297,7 +299,6 @@ def place(projection: Projection, positioning: Positioning, *, cast: Array | Non
             image, inverse, shift, (int(rows), int(cols)), order=1, mode="nearest"
         )
 
-    soft = projection.soft if cast is None else projection.soft + cast
     midlines = {
         name: (line @ matrix[:, :2].T + matrix[:, 2])
         for name, line in (
@@ -308,7 +309,8 @@ def place(projection: Projection, positioning: Positioning, *, cast: Array | Non
         projection=projection,
         positioning=positioning,
         bone=resampled(projection.bone),
-        soft=resampled(soft),
+        soft=resampled(projection.soft),
+        cast=None if cast is None else resampled(cast),
         keypoints={},
         midlines=midlines,
         field=field,
@@ -350,21 +352,23 @@ def proximal_centre(placed: Placed, bone: str) -> Point | None:
     return float(line[last, 0]), float(line[last, 1])
 
 
-def field_mask(placed: Placed, penumbra_mm: float, grow_mm: float = 0.0) -> Array:
-    """(rows, cols) share of the beam that passes the collimator, soft over `penumbra_mm`."""
+def field_mask(
+    placed: Placed, penumbra_mm: float, grow_mm: Sequence[float] = (0.0, 0.0, 0.0, 0.0)
+) -> Array:
+    """(rows, cols) share of the beam that passes the collimator, soft over `penumbra_mm`.
+
+    `grow_mm` moves the field's edges outwards: top, right, bottom, left.
+    """
     rows, cols = placed.shape
     x = np.arange(cols, dtype=np.float32)[None, :]
     y = np.arange(rows, dtype=np.float32)[:, None]
     depth = np.full((rows, cols), np.inf, np.float32)
-    for a, b in _edges(placed.field):
+    for (a, b), grow in zip(_edges(placed.field), grow_mm, strict=True):
         nx, ny = _inward_normal(a, b)
-        np.minimum(
-            depth,
-            (x - np.float32(a[0])) * np.float32(nx) + (y - np.float32(a[1])) * np.float32(ny),
-            out=depth,
-        )
+        inwards = (x - np.float32(a[0])) * np.float32(nx) + (y - np.float32(a[1])) * np.float32(ny)
+        np.minimum(depth, inwards + np.float32(grow / placed.spacing), out=depth)
     soft = max(penumbra_mm / placed.spacing, 0.5)
-    return np.clip((depth + grow_mm / placed.spacing) / soft + 0.5, 0, 1)
+    return np.clip(depth / soft + 0.5, 0, 1)
 
 
 def _turn(degrees: float) -> NDArray[np.float64]:

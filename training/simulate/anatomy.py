@@ -27,9 +27,18 @@ PHALANGES = tuple(
 )
 HAND_BONES = CARPALS_PROXIMAL + CARPALS_DISTAL + METACARPALS + PHALANGES
 
-# Axes of the wrist frame in the model's world frame, and the frame's origin there (mm).
-_TO_WRIST = np.array([[0.0, 0.0, 1.0], [0.0, -1.0, 0.0], [1.0, 0.0, 0.0]])
-_ORIGIN = np.array([1500.0, 440.0, -197.0])
+# The wrist frame in the model's world frame (axes as rows, origin in mm). The model at rest holds its
+# hand 22 degrees off a true lateral: so judged by the metacarpals' plane, and by the pisiform, whose
+# volar margin then lies midway between those of scaphoid and capitate (scaphopisocapitate sign).
+_TURN = np.radians(22.0)
+_TO_WRIST = np.array(
+    [
+        [-np.sin(_TURN), 0.0, np.cos(_TURN)],
+        [0.0, -1.0, 0.0],
+        [np.cos(_TURN), 0.0, np.sin(_TURN)],
+    ]
+)
+_ORIGIN = np.array([-199.8, -440.0, 1499.0])
 
 
 @dataclass(frozen=True)
@@ -91,7 +100,7 @@ class HandModel:
         return {
             name: (
                 _TO_WRIST @ data.geom_xmat[number].reshape(3, 3),
-                _TO_WRIST @ data.geom_xpos[number] * 1000.0 - _ORIGIN,
+                _TO_WRIST @ (data.geom_xpos[number] * 1000.0 - _ORIGIN),
             )
             for name, number in self.geometries.items()
         }

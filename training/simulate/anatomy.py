@@ -27,8 +27,8 @@ PHALANGES = tuple(
 )
 HAND_BONES = CARPALS_PROXIMAL + CARPALS_DISTAL + METACARPALS + PHALANGES
 
-# The wrist frame in the model's world frame (axes as rows, origin in mm). The model at rest holds its
-# hand 22 degrees off a true lateral: so judged by the metacarpals' plane, and by the pisiform, whose
+# The wrist frame in the model's world frame (axes as rows, origin in mm). The model at rest holds
+# its hand 22 degrees off a true lateral, judged by the metacarpals' plane and the pisiform, whose
 # volar margin then lies midway between those of scaphoid and capitate (scaphopisocapitate sign).
 _TURN = np.radians(22.0)
 _TO_WRIST = np.array(

@@ -59,12 +59,14 @@ def draw_pose(rng: np.random.Generator, view: View) -> Pose:
         flexion = float(np.clip(rng.normal(-3.0, 12.0), -45.0, 40.0))
         deviation = float(np.clip(rng.normal(2.0, 6.0), -15.0, 20.0))
         fingers = str(rng.choice(["straight", "curled", "fist"], p=[0.58, 0.26, 0.16]))
-    # On the table of a frontal the thumb lies beside the palm, else it hangs before it.
-    palmar = (-0.5, -0.4, 0.4) if view is View.FRONTAL else (-0.5, -0.1, 0.6)
+    # On the table of a frontal the thumb is mostly spread from the hand, else it hangs before it.
+    spread_out = view is View.FRONTAL and rng.random() < 0.85
+    radial = (-0.2, 0.8, 0.95) if spread_out else (-0.45, 0.25, 0.6)
+    palmar = (-0.4, -0.1, 0.4) if spread_out else (-0.5, -0.1, 0.6)
     bend = {"straight": 0.06, "curled": 0.45, "fist": 1.1}[fingers]
     # Thumb abduction and opposition vary more than anything else in the hand.
     joints = {
-        "cmc_flexion": rng.triangular(-0.45, 0.25, 0.6),
+        "cmc_flexion": rng.triangular(*radial),
         "cmc_abduction": rng.triangular(*palmar),
         "mp_flexion": rng.uniform(-0.5, 0.35),
         "ip_flexion": rng.uniform(-0.7, 0.3),

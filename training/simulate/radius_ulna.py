@@ -67,7 +67,7 @@ class ForearmShape:
             ulnar_variance=float(rng.normal(-0.3, 1.5)),
             ulnar_styloid=float(np.clip(rng.normal(5.5, 1.6), 1.0, 9.0)) * maturity**1.5,
             ulnar_styloid_width=float(rng.uniform(2.3, 3.8)),
-            ulna_turn=float(rng.normal(0.0, 25.0)),
+            ulna_turn=float(rng.normal(0.0, 16.0)),
             ulna_gap=float(rng.normal(0.4, 0.8)),
             divergence=float(rng.normal(0.0, 2.0) - 7.0 * max(rng.uniform(-2.0, 1.0), 0.0)),
             divergence_lateral=float(rng.normal(0.0, 2.5)),
@@ -185,9 +185,11 @@ def make_ulna(shape: ForearmShape) -> Bone:
     y = shape.youth
     half = _profile(
         s,
-        {0: 6.6, 4: 7.9 + 0.8 * y, 8: 7.7 + 0.8 * y, 14: 6.7, 22: 5.9 - 0.6 * y, 40: 5.9 - y,
-         80: 6.3 - 1.2 * y, 140: 6.7 - 1.2 * y, 600: 7.5 - 1.2 * y},
+        {0: 6.2, 4: 7.5 + 0.8 * y, 8: 7.3 + 0.8 * y, 14: 6.1, 22: 5.0 - 0.2 * y, 40: 5.0 - 0.5 * y,
+         80: 5.7 - 1.0 * y, 140: 6.3 - 1.1 * y, 600: 7.0 - 1.1 * y},
     )  # fmt: skip
+    # The ulnar border runs straight up to the styloid: the head bulges toward the radius.
+    aside = -1.6 * np.clip((s - 4.0) / 18.0, 0.0, 1.0)
     turn = np.radians(shape.ulna_turn)
     # Direction of the styloid in the (x, z) plane: ulnar and a little dorsal when not turned.
     toward = np.array([-np.cos(turn + 0.35), -np.sin(turn + 0.35)])
@@ -201,7 +203,7 @@ def make_ulna(shape: ForearmShape) -> Bone:
     bone = _swept(
         "ulna",
         s,
-        (half, -half, half * t, -half * t),
+        (half + aside, -half + aside, half * t, -half * t),
         2.1,
         np.zeros_like(s),
         height,
@@ -209,7 +211,7 @@ def make_ulna(shape: ForearmShape) -> Bone:
         (shape.cortex, shape.subchondral),
     )
     radial_edge = 3.0 - 14.6 * shape.width * (0.5 + 0.5 * shape.flare)
-    across = radial_edge - shape.ulna_gap - 7.9
+    across = radial_edge - shape.ulna_gap - 7.5
     lateral = np.tan(np.radians(shape.divergence_lateral))
 
     def beside(points: Array) -> Array:

@@ -10,6 +10,7 @@ import pydicom
 import pytest
 from dicom_files import NATIVE, radiograph, ramp, write
 from pydicom import Dataset, Sequence
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import (
     JPEG2000,
     BasicTextSRStorage,
@@ -464,7 +465,7 @@ def test_a_folder_in_place_of_a_file_is_refused(tmp_path):
 
 def test_a_preamble_with_nothing_behind_is_refused(tmp_path):
     (tmp_path / "wrist.dcm").write_bytes(bytes(128) + b"DICM")
-    refused(tmp_path / "wrist.dcm", "not a DICOM image")
+    refused(tmp_path / "wrist.dcm", "says neither its SOP class nor")
 
 
 def test_random_bytes_behind_a_preamble_are_refused(tmp_path):
@@ -622,3 +623,72 @@ def test_importing_needs_neither_torch_nor_scipy_nor_matplotlib():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+# Damaged streams, on which a decoder might end the whole process
+
+
+@pytest.mark.parametrize(
+    "syntax",
+    [JPEGBaseline8Bit, JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless],
+    ids=lambda uid: uid.keyword,
+)
+def test_a_stream_of_another_size_than_the_header_says_is_refused(tmp_path, syntax):
+    bits = 8 if syntax == JPEGBaseline8Bit else 12
+    file = write(tmp_path / "wrist.dcm", radiograph(ramp(bits=bits), bits), syntax)
+    lying = pydicom.dcmread(file)
+    lying.Columns = 128
+    lying.save_as(file)
+    refused(file, "truncated or damaged")
+
+
+@pytest.mark.parametrize(
+    "syntax",
+    [JPEGBaseline8Bit, JPEGLosslessSV1, JPEGLSLossless, JPEG2000Lossless],
+    ids=lambda uid: uid.keyword,
+)
+def test_a_stream_without_its_end_is_refused_and_not_half_shown(tmp_path, syntax):
+    bits = 8 if syntax == JPEGBaseline8Bit else 12
+    noise = np.random.default_rng(2).integers(0, 2**bits, (96, 80)).astype(f"u{1 + (bits > 8)}")
+    file = write(tmp_path / "wrist.dcm", radiograph(noise, bits), syntax)
+    cut = pydicom.dcmread(file)
+    stream = next(generate_frames(cut.PixelData, number_of_frames=1))
+    cut.PixelData = encapsulate([stream[: len(stream) * 2 // 3]])
+    cut.save_as(file)
+    refused(file, "truncated or damaged")
+
+
+def test_another_compression_than_the_transfer_syntax_says_is_refused(tmp_path):
+    file = write(tmp_path / "wrist.dcm", radiograph(), JPEGLosslessSV1)
+    lying = pydicom.dcmread(file)
+    lying.file_meta.TransferSyntaxUID = JPEG2000Lossless
+    lying.save_as(file)
+    refused(file, "truncated or damaged")
+
+
+def test_an_unknown_transfer_syntax_is_refused(tmp_path):
+    file = write(tmp_path / "wrist.dcm", radiograph())
+    content = file.read_bytes()
+    assert b"1.2.840.10008.1.2.1\0" in content
+    file.write_bytes(content.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.99999.1.2.1\0", 1))
+    refused(file, "transfer syntax 1.2.840.99999.1.2.1 is not known")
+
+
+@pytest.mark.parametrize(
+    "syntax", [ExplicitVRLittleEndian, RLELossless, JPEGLosslessSV1], ids=lambda uid: uid.keyword
+)
+def test_damaged_bytes_are_read_or_refused_and_never_crash(tmp_path, syntax):
+    rng = np.random.default_rng(3)
+    whole = write(tmp_path / "wrist.dcm", radiograph(PixelSpacing=["0.1", "0.1"]), syntax)
+    content = whole.read_bytes()
+    outcomes = set()
+    for _ in range(150):
+        damaged = bytearray(content)
+        damaged[rng.integers(132, 700)] = rng.integers(256)
+        whole.write_bytes(damaged)
+        try:
+            outcomes.add(read_radiograph(whole).pixels.shape)
+        except RadiographError as error:
+            outcomes.add("refused")
+            assert str(error).startswith(f"{whole}: ")
+    assert outcomes == {(96, 80), "refused"}

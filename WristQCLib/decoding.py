@@ -13,6 +13,7 @@ from pydicom.encaps import generate_frames
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID, JPEGExtended12Bit, RLELossless
 
+from WristQCLib.codestream import Frame, check_codestream
 from WristQCLib.errors import RadiographError
 
 Stored = NDArray[Any]
@@ -134,6 +135,7 @@ def decode(dataset: Dataset, notes: list[str]) -> Stored:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what matters raises
+            _check_stream(dataset, syntax)
             if syntax == JPEGExtended12Bit and int(dataset.BitsStored) > 8:
                 return _decode_jpeg_12_bit(dataset)
             return np.asarray(pixel_array(dataset))
@@ -146,12 +148,25 @@ def decode(dataset: Dataset, notes: list[str]) -> Stored:
         raise RadiographError(_why_not(syntax, error)) from error
 
 
+def _check_stream(dataset: Dataset, syntax: UID) -> None:
+    if syntax.is_compressed and syntax.is_encapsulated:
+        expected = Frame(
+            dataset.Rows, dataset.Columns, dataset.SamplesPerPixel, dataset.BitsAllocated
+        )
+        check_codestream(_stream(dataset), syntax, expected)
+
+
+def _stream(dataset: Dataset) -> bytes:
+    """The compressed stream of the only frame."""
+    return next(generate_frames(dataset.PixelData, number_of_frames=1))
+
+
 def _decode_jpeg_12_bit(dataset: Dataset) -> Stored:
     """JPEG extended (process 4), which GDCM decodes and pydicom's plug-in for it leaves out."""
     import gdcm
 
     fragment = gdcm.Fragment()
-    fragment.SetByteStringValue(next(generate_frames(dataset.PixelData, number_of_frames=1)))
+    fragment.SetByteStringValue(_stream(dataset))
     fragments = gdcm.SequenceOfFragments.New()
     fragments.AddFragment(fragment)
     element = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))

@@ -9,6 +9,7 @@ from typing import BinaryIO
 import pydicom
 from pydicom import FileDataset
 from pydicom.uid import (
+    UID,
     ComputedRadiographyImageStorage,
     DeflatedExplicitVRLittleEndian,
     DigitalXRayImageStorageForPresentation,
@@ -23,7 +24,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from WristQCLib.attributes import text_of, value_of
+from WristQCLib.attributes import text_of
 from WristQCLib.errors import RadiographError
 
 PROJECTION_CLASSES = frozenset(
@@ -69,40 +70,34 @@ def read_dataset(stream: BinaryIO) -> FileDataset:
             _refuse_inflation_bomb(stream)
             dataset = pydicom.dcmread(stream, force=True)
             _refuse_other_objects(dataset)
+            _complete_transfer_syntax(dataset)
         except RadiographError:
             raise
         except Exception as error:  # damaged bytes make pydicom raise anything
             raise RadiographError(
                 "it is truncated or damaged and cannot be read as DICOM; copy the file again"
             ) from error
-    _complete_transfer_syntax(dataset)
     return dataset
 
 
 def _refuse_other_objects(dataset: FileDataset) -> None:
-    meta_class = dataset.file_meta.get("MediaStorageSOPClassUID", "")
-    sop_class = value_of(dataset, "SOPClassUID") or meta_class
+    sop_class = UID(
+        text_of(dataset, "SOPClassUID") or text_of(dataset.file_meta, "MediaStorageSOPClassUID")
+    )
+    modality = text_of(dataset, "Modality").upper()
     if sop_class == MediaStorageDirectoryStorage:
         raise RadiographError("it is a DICOMDIR, an index of files; give the folder it lies in")
-    modality = text_of(dataset, "Modality").upper()
-    if not sop_class and not (modality in PROJECTION_MODALITIES and modality):
-        raise RadiographError(
-            "it is not a DICOM image (no SOP class, no known modality); give a DX, CR or"
-            " secondary-capture image"
-        )
-    name = getattr(sop_class, "name", str(sop_class))
-    if sop_class and sop_class not in PROJECTION_CLASSES:
-        what = (
-            f"it is a {name} object" if name != str(sop_class) else f"its SOP class {name} is new"
-        )
-        raise RadiographError(
-            f"{what}, not a projection radiograph; give a DX, CR or secondary-capture image"
-        )
-    if modality not in PROJECTION_MODALITIES:
-        raise RadiographError(
-            f"its modality is {modality}, not that of a projection radiograph; give a DX, CR or"
-            " secondary-capture image"
-        )
+    if sop_class in PROJECTION_CLASSES and modality in PROJECTION_MODALITIES:
+        return
+    if not sop_class and modality and modality in PROJECTION_MODALITIES:
+        return
+    if not sop_class:
+        what = "it says neither its SOP class nor that it is a projection radiograph"
+    elif sop_class not in PROJECTION_CLASSES:
+        what = f"it is of SOP class {sop_class.name}, not a projection radiograph"
+    else:
+        what = f"its modality is {modality}, not that of a projection radiograph"
+    raise RadiographError(f"{what}; give a DX, CR or secondary-capture image")
 
 
 def _refuse_inflation_bomb(stream: BinaryIO) -> None:
@@ -126,11 +121,15 @@ def _refuse_inflation_bomb(stream: BinaryIO) -> None:
 
 def _complete_transfer_syntax(dataset: FileDataset) -> None:
     """Without file meta information, what pydicom guessed from the first bytes."""
-    if "TransferSyntaxUID" in dataset.file_meta:
-        return
-    implicit, little = dataset.original_encoding
-    if implicit:
-        syntax = ImplicitVRLittleEndian
-    else:
-        syntax = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+    syntax = UID(text_of(dataset.file_meta, "TransferSyntaxUID"))
+    if syntax and not syntax.is_transfer_syntax:
+        raise RadiographError(
+            f"its transfer syntax {syntax} is not known; export the image without compression"
+        )
+    if not syntax:
+        implicit, little = dataset.original_encoding
+        if implicit:
+            syntax = ImplicitVRLittleEndian
+        else:
+            syntax = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
     dataset.file_meta.TransferSyntaxUID = syntax

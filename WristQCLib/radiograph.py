@@ -210,8 +210,8 @@ def read_radiograph(
                     radiograph = _read_picture(stream)
         except RadiographError as error:
             raise RadiographError(f"{source}: {error}.") from error.__cause__
-        except OSError as error:
-            raise RadiographError(f"{source}: cannot be read; copy the file again.") from error
+        except Exception as error:  # pydicom converts values late, and damaged ones raise anything
+            raise RadiographError(f"{source}: it is damaged; copy the file again.") from error
     radiograph = replace(radiograph, path=source.path, name=source.name)
     return radiograph._with_stated(spacing, view, side)
 

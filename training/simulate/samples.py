@@ -149,12 +149,18 @@ def _offset_mm(projection: Projection, name: str) -> tuple[float, float]:
 def _thumb_near(projection: Projection) -> bool:
     """Thumb joint within the small field that the protocol asks for."""
     x, y = _offset_mm(projection, "thumb_mcp_joint")
-    return abs(x) < 62 and y > -51 and abs(float(projection.factors["pronation_deg"])) < 8
+    return abs(x) < 62 and y > -51 and _is_neutral(projection)
+
+
+def _is_neutral(projection: Projection) -> bool:
+    """Neither turned nor bent by more than a few degrees."""
+    names = ("pronation_deg", "flexion_deg", "deviation_deg")
+    return all(abs(float(projection.factors[name])) < 12 for name in names)
 
 
 def _overlapping(projection: Projection) -> bool:
     """A true lateral: radius and ulna over one another."""
-    return _angle_at_scaphoid(projection) < 25
+    return _angle_at_scaphoid(projection) < 25 and _is_neutral(projection)
 
 
 def _rotated(projection: Projection) -> bool:
@@ -179,7 +185,7 @@ def _left_overlapping(projection: Projection) -> bool:
 
 
 SAMPLES: tuple[Sample, ...] = (
-    Sample("frontal_good", View.FRONTAL, _thumb_near, 0.0, (132, 106), (0.0, 3.5)),
+    Sample("frontal_good", View.FRONTAL, _thumb_near, 0.0, (132, 104), (0.0, 4.0)),
     Sample(
         "frontal_bad", View.FRONTAL, _left, 17.0, (120, 190), (24.0, 34.0),
         replace(_PLAIN, objects=("bangle",)),

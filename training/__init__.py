@@ -1,1 +1,1 @@
-"""Radiograph simulator, data sets, training and evaluation of WristQC's models."""
+"""Training of WristQC's models: simulator, data sets, training, evaluation, export."""

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("monai")
+
+from training.config import TrainingConfig  # noqa: E402
+from training.export import write_bundle  # noqa: E402
+from training.tasks import task_of  # noqa: E402
+from WristQCLib.findings import Finding, View  # noqa: E402
+from WristQCLib.models import (  # noqa: E402
+    ImageClassifier,
+    KeypointDetector,
+    ModelError,
+    select_device,
+)
+from WristQCLib.models.gu2net import single_domain  # noqa: E402
+from WristQCLib.models.refinement import REFINEMENTS, refinement_box  # noqa: E402
+
+KEYPOINTS = TrainingConfig(
+    name="tiny",
+    task="keypoints",
+    network={"width": 8, "input_stride": 2},
+    input_size=(64, 32),
+    sigma=3.0,
+)
+NAMES = ["thumb_mcp_joint", "radial_styloid", "ulnar_styloid"]
+
+
+def keypoint_bundle(folder: Path, threshold: float = 0.5) -> Path:
+    torch.manual_seed(0)
+    state = task_of(KEYPOINTS).network().state_dict()
+    own = {
+        "view": "frontal",
+        "keypoints": NAMES,
+        "sigma": 3.0,
+        "second_look": True,
+        "presence_thresholds": dict.fromkeys(NAMES, threshold),
+        "spread_factors": dict.fromkeys(NAMES, 1.0),
+        "figures": {},
+    }
+    bundle = folder / "wrist_keypoints_frontal"
+    write_bundle(bundle, single_domain(state, 0), KEYPOINTS, View.FRONTAL, "1.2.3", own, "First.")
+    return bundle
+
+
+def classifier_bundle(folder: Path) -> Path:
+    config = TrainingConfig(name="tiny", task="view", network={"width": 0.35}, input_size=(64, 48))
+    own = {"labels": ["frontal", "lateral"], "threshold": 0.5, "figures": {}}
+    bundle = folder / "wrist_view"
+    write_bundle(bundle, task_of(config).network().state_dict(), config, None, "1.0", own, "")
+    return bundle
+
+
+def edit(path: Path, key: str, value: object) -> None:
+    content = json.loads(path.read_text())
+    content[key] = value
+    path.write_text(json.dumps(content))
+
+
+def test_a_detector_gives_all_keypoints_in_order_inside_the_image(tmp_path: Path) -> None:
+    detector = KeypointDetector.from_bundle(keypoint_bundle(tmp_path, threshold=0.0), "cpu")
+    image = np.random.default_rng(0).random((90, 50)).astype(np.float32)
+    found = detector.detect(image)
+    assert [k.name for k in found] == NAMES
+    for keypoint in found:
+        assert keypoint.finding is Finding.FOUND and keypoint.position is not None
+        assert -0.5 <= keypoint.position[0] <= 49.5 and -0.5 <= keypoint.position[1] <= 89.5
+        assert keypoint.placed_by == "model:wrist_keypoints_frontal 1.2.3"
+        assert keypoint.spread is not None and keypoint.spread > 0
+        assert keypoint.confidence is not None and 0 <= keypoint.confidence <= 1
+
+
+def test_a_keypoint_under_its_presence_threshold_is_not_found_but_keeps_its_confidence(
+    tmp_path: Path,
+) -> None:
+    detector = KeypointDetector.from_bundle(keypoint_bundle(tmp_path, threshold=1.1), "cpu")
+    for keypoint in detector.detect(np.random.default_rng(0).random((40, 40))):
+        assert keypoint.finding is Finding.NOT_FOUND
+        assert keypoint.position is None and keypoint.confidence is not None
+
+
+def test_detecting_twice_gives_the_same_answer(tmp_path: Path) -> None:
+    detector = KeypointDetector.from_bundle(keypoint_bundle(tmp_path, 0.0), "cpu")
+    image = np.random.default_rng(1).random((70, 60))
+    assert detector.detect(image) == detector.detect(image)
+
+
+def test_a_constant_or_tiny_image_is_answered_without_failing(tmp_path: Path) -> None:
+    detector = KeypointDetector.from_bundle(keypoint_bundle(tmp_path, 0.0), "cpu")
+    assert len(detector.detect(np.zeros((2, 2)))) == 3
+    assert len(detector.detect(np.full((3, 400), 7, dtype=np.uint16))) == 3
+    with pytest.raises(ModelError, match="2x2"):
+        detector.detect(np.zeros((1, 1)))
+    with pytest.raises(ModelError, match="grey image"):
+        detector.detect(np.zeros((5, 5, 3)))
+
+
+def test_a_classifiers_probabilities_add_up_to_one(tmp_path: Path) -> None:
+    classifier = ImageClassifier.from_bundle(classifier_bundle(tmp_path), "cpu")
+    answer = classifier.probability(np.random.default_rng(0).random((30, 40)))
+    assert set(answer) == {"frontal", "lateral"}
+    assert sum(answer.values()) == pytest.approx(1.0)
+
+
+def test_the_identity_names_bundle_version_and_the_digest_of_the_weights(tmp_path: Path) -> None:
+    identity = ImageClassifier.from_bundle(classifier_bundle(tmp_path), "cpu").identity
+    assert (identity.name, identity.version) == ("wrist_view", "1.0")
+    assert len(identity.weights_sha256) == 64
+    assert str(identity) == "wrist_view 1.0"
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"nowhere.*no such folder"):
+        KeypointDetector.from_bundle(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    "missing", ["configs/metadata.json", "configs/inference.json", "models/model.pt"]
+)
+def test_a_missing_file_is_named(tmp_path: Path, missing: str) -> None:
+    bundle = keypoint_bundle(tmp_path)
+    (bundle / missing).unlink()
+    with pytest.raises(ModelError, match=Path(missing).name):
+        KeypointDetector.from_bundle(bundle, "cpu")
+
+
+def test_damaged_json_is_named(tmp_path: Path) -> None:
+    bundle = keypoint_bundle(tmp_path)
+    (bundle / "configs/metadata.json").write_text('{"name": ')
+    with pytest.raises(ModelError, match=r"metadata.json.*not valid JSON"):
+        KeypointDetector.from_bundle(bundle, "cpu")
+
+
+def test_damaged_weights_are_named(tmp_path: Path) -> None:
+    bundle = keypoint_bundle(tmp_path)
+    (bundle / "models/model.pt").write_bytes(b"not weights")
+    with pytest.raises(ModelError, match=r"model.pt.*damaged"):
+        KeypointDetector.from_bundle(bundle, "cpu")
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    bundle = keypoint_bundle(tmp_path)
+    definition = json.loads((bundle / "configs/inference.json").read_text())["network_def"]
+    edit(bundle / "configs/inference.json", "network_def", {**definition, "width": 16})
+    with pytest.raises(ModelError, match="another network"):
+        KeypointDetector.from_bundle(bundle, "cpu")
+
+
+def test_a_bundle_that_names_another_python_callable_is_refused(tmp_path: Path) -> None:
+    bundle = keypoint_bundle(tmp_path)
+    edit(bundle / "configs/inference.json", "network_def", {"_target_": "os.system"})
+    with pytest.raises(ModelError, match="network_def"):
+        KeypointDetector.from_bundle(bundle, "cpu")
+
+
+def test_weights_that_carry_code_are_refused(tmp_path: Path) -> None:
+    bundle = keypoint_bundle(tmp_path)
+    torch.save({"state": Path}, bundle / "models/model.pt")
+    with pytest.raises(ModelError, match=r"model.pt"):
+        KeypointDetector.from_bundle(bundle, "cpu")
+
+
+def test_a_classifier_bundle_is_no_keypoint_bundle(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"classification.*keypoints is needed"):
+        KeypointDetector.from_bundle(classifier_bundle(tmp_path), "cpu")
+
+
+def test_a_missing_setting_is_named(tmp_path: Path) -> None:
+    bundle = keypoint_bundle(tmp_path)
+    edit(bundle / "configs/metadata.json", "wristqc", {"view": "frontal"})
+    with pytest.raises(ModelError, match="wristqc\\.input_size"):
+        KeypointDetector.from_bundle(bundle, "cpu")
+
+
+def test_monai_accepts_the_bundles_network_and_its_data_format(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from monai.bundle import verify_net_in_out
+
+    for bundle in (keypoint_bundle(tmp_path), classifier_bundle(tmp_path)):
+        verify_net_in_out(
+            net_id="network_def",
+            meta_file=str(bundle / "configs/metadata.json"),
+            config_file=str(bundle / "configs/inference.json"),
+            device="cpu",
+        )
+
+
+def test_an_unknown_or_absent_device_is_refused_by_name() -> None:
+    with pytest.raises(ModelError, match="Unknown device 'gpu'"):
+        select_device("gpu")
+    absent = "mps" if not torch.backends.mps.is_available() else "cuda"
+    with pytest.raises(ModelError, match=f"'{absent}'.*does not offer"):
+        select_device(absent)
+    assert select_device("cpu").type == "cpu"
+    assert select_device("auto").type in ("cuda", "mps", "cpu")
+
+
+def test_the_second_looks_box_is_centred_on_its_points_and_scales_with_the_reference() -> None:
+    points = {"radial_styloid": (100.0, 200.0), "ulnar_styloid": (150.0, 200.0)}
+    refinement = REFINEMENTS[View.FRONTAL]
+    box = refinement_box(points, refinement.groups[0], refinement, (400, 300))
+    assert box is not None
+    left, top, right, bottom = box
+    # Diagonal 2.6 x 50 px; 3:4 makes it 0.6 and 0.8 of that.
+    assert right - left == pytest.approx(0.6 * 130, abs=1)
+    assert bottom - top == pytest.approx(0.8 * 130, abs=1)
+    assert ((left + right - 1) / 2, (top + bottom - 1) / 2) == pytest.approx((125, 200), abs=1)
+
+
+def test_there_is_no_second_look_without_its_reference() -> None:
+    refinement = REFINEMENTS[View.FRONTAL]
+    points = {"radial_styloid": (100.0, 200.0)}
+    assert refinement_box(points, refinement.groups[0], refinement, (400, 300)) is None
+    points["ulnar_styloid"] = (101.0, 200.0)  # a pixel apart: no unit of length
+    assert refinement_box(points, refinement.groups[0], refinement, (400, 300)) is None

@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("monai")
+
+from training.config import Augmentation, TrainingConfig  # noqa: E402
+from training.datasets import (  # noqa: E402
+    MixedBatches,
+    PlainBatches,
+    RadiographDataset,
+    Source,
+)
+from training.labels import label_paths, read_image, read_label  # noqa: E402
+from training.transforms import (  # noqa: E402
+    Geometry,
+    alter_look,
+    draw_geometry,
+    jitter,
+    map_point,
+    warp,
+)
+from WristQCLib.findings import View  # noqa: E402
+from WristQCLib.models.letterbox import Letterbox  # noqa: E402
+
+FRONTAL = {"thumb_mcp_joint": (12.0, 20.0), "radial_styloid": (20.0, 50.0)}
+LATERAL = {
+    "scaphoid_centre": (30.0, 25.0),
+    "distal_radius_centre": (32.0, 40.0),
+    "proximal_radius_centre": (33.0, 89.0),
+}
+
+
+def write_labelled(
+    folder: Path,
+    stem: str,
+    points: dict[str, tuple[float, float]],
+    size: tuple[int, int] = (90, 60),
+    **flags: bool,
+) -> Path:
+    """A noise image with a bright blob at each point, and its label."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ys, xs = np.mgrid[: size[0], : size[1]]
+    pixels = np.random.default_rng(len(stem)).uniform(20, 60, size)
+    for x, y in points.values():
+        pixels += 180 * np.exp(-((xs - x) ** 2 + (ys - y) ** 2) / (2 * 2.0**2))
+    Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(folder / f"{stem}.png")
+    shapes = [
+        {"label": name, "points": [list(point)], "shape_type": "point"}
+        for name, point in points.items()
+    ]
+    shapes.append({"label": "marker_L", "points": [[1, 1], [9, 9]], "shape_type": "rectangle"})
+    content = {
+        "shapes": shapes,
+        "flags": {"artefact": False, "frontal": False, "lateral": False} | flags,
+        "imagePath": f"{stem}.png",
+        "imageHeight": size[0],
+        "imageWidth": size[1],
+        "wristqc": {"pixel_spacing_mm": [0.4, 0.3], "factors": {"age_group": "adult"}},
+    }
+    path = folder / f"{stem}.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+def config(**changes: object) -> TrainingConfig:
+    base = {
+        "name": "tiny",
+        "task": "keypoints",
+        "network": {"width": 4, "input_stride": 2},
+        "input_size": (64, 32),
+        "batch_size": 2,
+        "workers": 0,
+    }
+    return TrainingConfig(**(base | changes))  # type: ignore[arg-type]
+
+
+def test_a_label_is_read_with_points_flags_and_spacing(tmp_path: Path) -> None:
+    label = read_label(write_labelled(tmp_path, "a", FRONTAL, frontal=True, artefact=True))
+    assert label.points == FRONTAL
+    assert label.view is View.FRONTAL and label.artefact
+    assert label.size == (90, 60) and label.spacing_mm == (0.4, 0.3)
+    assert read_image(label.image_path).shape == (90, 60)
+
+
+def test_an_oblique_image_has_no_view_but_the_view_of_its_keypoints(tmp_path: Path) -> None:
+    label = read_label(write_labelled(tmp_path, "a", FRONTAL, oblique=True))
+    assert label.view is None
+    assert label.keypoint_view is View.FRONTAL
+    both = read_label(write_labelled(tmp_path, "b", FRONTAL | LATERAL, oblique=True))
+    assert both.keypoint_view is None
+
+
+def test_a_file_that_is_no_label_is_named(tmp_path: Path) -> None:
+    (tmp_path / "odd.json").write_text('{"shapes": []}')
+    with pytest.raises(ValueError, match=r"odd\.json"):
+        read_label(tmp_path / "odd.json")
+
+
+def test_every_seventh_image_is_held_out_where_there_is_no_validation_folder(
+    tmp_path: Path,
+) -> None:
+    for k in range(15):
+        write_labelled(tmp_path, f"i{k:02d}", FRONTAL, frontal=True)
+    held_out = [path.stem for path in label_paths(tmp_path, "val")]
+    assert held_out == ["i00", "i07", "i14"]
+    assert len(label_paths(tmp_path, "train")) == 12
+
+
+def test_train_and_val_folders_are_kept_apart(tmp_path: Path) -> None:
+    write_labelled(tmp_path / "train" / "frontal", "a", FRONTAL, frontal=True)
+    write_labelled(tmp_path / "val" / "frontal", "b", FRONTAL, frontal=True)
+    assert [p.stem for p in label_paths(tmp_path, "train")] == ["a"]
+    assert [p.stem for p in label_paths(tmp_path, "val")] == ["b"]
+    assert len(label_paths(tmp_path)) == 2
+
+
+def test_new_images_are_taken_up_and_half_written_ones_wait(tmp_path: Path) -> None:
+    for k in range(3):
+        write_labelled(tmp_path, f"a{k}", FRONTAL, frontal=True)
+    data = RadiographDataset([Source(tmp_path, 1.0)], config(), "train")
+    assert len(data) == 2
+    path = write_labelled(tmp_path, "b", FRONTAL, frontal=True)
+    whole = path.with_suffix(".png").read_bytes()
+    path.with_suffix(".png").write_bytes(whole[: len(whole) // 2])
+    assert data.refresh() == 0
+    path.with_suffix(".png").write_bytes(whole)
+    assert data.refresh() == 1
+
+
+def test_points_stay_on_their_blobs_through_every_augmentation(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    ys, xs = np.mgrid[:240, :200]
+    point = (110.3, 131.6)
+    blob = np.exp(-((xs - point[0]) ** 2 + (ys - point[1]) ** 2) / (2 * 9.0**2))
+    strong = Augmentation(
+        rotation_deg=40, any_rotation=0.3, scale=(0.6, 1.6), shift=0.05, stretch=0.1, crop=0.5
+    )
+    rows, columns = np.mgrid[:128, :96]
+    for _ in range(30):
+        geometry = draw_geometry(rng, (240, 200), {}, None, (128, 96), True, strong)
+        warped = warp(blob.astype(np.float32), geometry, (128, 96))
+        expected = map_point(point, geometry)
+        if not (15 < expected[0] < 80 and 15 < expected[1] < 110):
+            continue
+        near = np.hypot(columns - expected[0], rows - expected[1]) < 12
+        weights = warped * near
+        centre = [float((weights * g).sum() / weights.sum()) for g in (columns, rows)]
+        assert centre == pytest.approx(expected.tolist(), abs=0.35)
+
+
+def test_without_jitter_training_sees_what_inference_sees(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    none = Augmentation(flip=0.0, rotation_deg=0.0)
+    geometry = draw_geometry(rng, (90, 60), {}, None, (64, 32), True, none)
+    letterbox = Letterbox.whole((90, 60), (64, 32))
+    assert map_point((7.0, 9.0), geometry) == pytest.approx(letterbox.to_input((7.0, 9.0)))
+
+
+def test_jitter_turns_about_the_centre_of_the_input() -> None:
+    matrix = jitter(np.random.default_rng(0), (64, 32), Augmentation(flip=0.0, rotation_deg=90.0))
+    assert matrix @ (15.5, 31.5, 1.0) == pytest.approx([15.5, 31.5])
+
+
+def test_what_lies_outside_the_field_is_black() -> None:
+    image = np.ones((20, 20), dtype=np.float32)
+    identity = np.array([[1.0, 0, 0], [0, 1.0, 0]])
+    warped = warp(image, Geometry(identity, (5, 0, 20, 20)), (20, 20))
+    assert warped[:, :5].max() == 0.0 and warped[:, 5:].min() == 1.0
+
+
+def test_altered_grey_values_stay_in_range_and_follow_the_seed() -> None:
+    image = np.random.default_rng(0).random((32, 32), dtype=np.float32)
+    altered = [alter_look(np.random.default_rng(4), image, 1.0) for _ in range(2)]
+    assert np.array_equal(*altered)
+    assert altered[0].min() >= 0.0 and altered[0].max() <= 1.0
+    assert not np.array_equal(altered[0], image)
+    assert np.array_equal(alter_look(np.random.default_rng(4), image, 0.0), image)
+
+
+def test_a_point_that_the_label_lacks_is_a_labelled_absence(tmp_path: Path) -> None:
+    for k in range(2):
+        write_labelled(tmp_path, f"a{k}", FRONTAL, frontal=True)
+    sample = RadiographDataset([Source(tmp_path, 1.0)], config(), "train")[0, -1]
+    assert sample["labelled"].tolist() == [True, True, True]
+    assert torch.isnan(sample["points"][:, 0]).tolist() == [False, False, True]
+
+
+def test_a_proximal_point_outside_a_smaller_field_is_unknown_not_absent(tmp_path: Path) -> None:
+    for k in range(2):
+        write_labelled(tmp_path, f"a{k}", LATERAL, lateral=True)
+    data = RadiographDataset([Source(tmp_path, 1.0)], config(), "train")
+    image = data.images[0]
+    cut = Geometry(np.array([[0.5, 0, 0], [0, 0.5, 0]]), (0, 0, 60, 60))
+    points, labelled = data._targets(image, View.LATERAL, cut)
+    assert not np.isnan(points[1]).any()
+    assert labelled.tolist() == [True, True, False, True, False]
+    # Uncut and in the input it is known; the ulna that is not labelled is absent.
+    whole = Geometry(np.array([[0.5, 0, 0], [0, 0.5, 0]]), (0, 0, 60, 90))
+    points, labelled = data._targets(image, View.LATERAL, whole)
+    assert labelled.all() and not np.isnan(points[2]).any() and np.isnan(points[4]).all()
+
+
+def test_batches_hold_one_view_each_and_follow_the_shares_and_the_seed(tmp_path: Path) -> None:
+    for k in range(4):
+        write_labelled(tmp_path / "s" / "train", f"f{k}", FRONTAL, frontal=True)
+        write_labelled(tmp_path / "s" / "train", f"l{k}", LATERAL, lateral=True)
+        write_labelled(tmp_path / "r" / "train", f"g{k}", FRONTAL, frontal=True)
+    sources = [Source(tmp_path / "s", 3.0), Source(tmp_path / "r", 1.0)]
+    data = RadiographDataset(sources, config(samples_per_epoch=800), "train")
+    batches = list(MixedBatches(data, epoch=0))
+    assert batches == list(MixedBatches(data, epoch=0))
+    assert batches != list(MixedBatches(data, epoch=1))
+    views = [{data.images[i].label.view for i, _ in batch} for batch in batches]
+    assert views[0] == {View.FRONTAL} and views[1] == {View.LATERAL}
+    frontal = [data.images[i].source for batch in batches[::2] for i, _ in batch]
+    assert np.mean(frontal) == pytest.approx(0.25, abs=0.06)
+
+
+def test_validation_sees_every_image_once(tmp_path: Path) -> None:
+    for k in range(5):
+        write_labelled(tmp_path / "val", f"f{k}", FRONTAL, frontal=True)
+        write_labelled(tmp_path / "val", f"l{k}", LATERAL, lateral=True)
+    data = RadiographDataset([Source(tmp_path, 1.0)], config(), "val")
+    assert sorted(i for batch in PlainBatches(data, 100) for i, _ in batch) == list(range(10))
+    assert sum(len(batch) for batch in PlainBatches(data, 4)) == 4
+
+
+def test_a_source_is_parsed_from_folder_and_share(tmp_path: Path) -> None:
+    assert Source.parse(f"{tmp_path}=0.25") == Source(tmp_path, 0.25)
+    assert Source.parse(str(tmp_path)) == Source(tmp_path, 1.0)
+    with pytest.raises(ValueError, match="nowhere"):
+        Source.parse(f"{tmp_path}/nowhere=1")
+    with pytest.raises(ValueError, match="positive"):
+        Source.parse(f"{tmp_path}=0")

@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import csv
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("monai")
+
+from Testing.test_training_data import FRONTAL, LATERAL, config, write_labelled  # noqa: E402
+from training import evaluate, export, train  # noqa: E402
+from training.config import LossWeights, Optimisation, TrainingConfig  # noqa: E402
+from training.datasets import RadiographDataset, Source  # noqa: E402
+from training.evaluate import compare, markdown, millimetres_per_pixel  # noqa: E402
+from training.labels import read_label  # noqa: E402
+from training.losses import keypoint_loss, target_heat_maps  # noqa: E402
+from training.metrics import (  # noqa: E402
+    best_threshold,
+    classification_figures,
+    detection_figures,
+)
+from training.train import Trainer, learning_rate  # noqa: E402
+from WristQCLib.findings import Finding, View  # noqa: E402
+from WristQCLib.keypoints import Keypoint  # noqa: E402
+from WristQCLib.models import ImageClassifier, KeypointDetector  # noqa: E402
+from WristQCLib.models.heatmaps import gaussian_heat_maps  # noqa: E402
+
+CONFIGS = Path(train.__file__).parent / "configs"
+
+
+def corpus(folder: Path) -> list[Source]:
+    for split, count in (("train", 4), ("val", 2)):
+        for k in range(count):
+            for stem, points, view in (("f", FRONTAL, "frontal"), ("l", LATERAL, "lateral")):
+                write_labelled(
+                    folder / split / view, f"{stem}{k}", points, artefact=k % 2 == 0, **{view: True}
+                )
+    return [Source(folder, 1.0)]
+
+
+def trainer(settings: TrainingConfig, sources: list[Source], out: Path) -> Trainer:
+    data = [RadiographDataset(sources, settings, split) for split in ("train", "val")]
+    return Trainer(settings, *data, out)
+
+
+def curves(run: Path) -> list[dict[str, str]]:
+    with (run / "curves.csv").open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_a_training_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
+    sources = corpus(tmp_path / "data")
+    settings = config(epochs=3, samples_per_epoch=4, average=0.5)
+    trainer(settings, sources, tmp_path / "whole").run()
+    # Stopped after one of three epochs (the schedule still spans three), then taken up again.
+    stopped = trainer(settings, sources, tmp_path / "parts")
+    stopped.progress = lambda: 1.0 if stopped.epoch else 0.0  # type: ignore[method-assign]
+    stopped.run()
+    resumed = trainer(settings, sources, tmp_path / "parts")
+    assert resumed.epoch == 1
+    resumed.run()
+    losses = [[row["train_loss"] for row in curves(tmp_path / run)] for run in ("whole", "parts")]
+    assert len(losses[0]) == 3
+    assert losses[0] == losses[1]
+
+
+def test_training_lowers_the_loss_and_keeps_the_best_weights(tmp_path: Path) -> None:
+    sources = corpus(tmp_path / "data")
+    settings = config(
+        epochs=4,
+        samples_per_epoch=16,
+        losses=LossWeights(0.1, 1.0, 1.0),
+        optimisation=Optimisation(learning_rate=5e-3),
+    )
+    trainer(settings, sources, tmp_path / "run").run()
+    rows = curves(tmp_path / "run")
+    assert float(rows[-1]["train_loss"]) < float(rows[0]["train_loss"])
+    best = torch.load(tmp_path / "run" / "best.pt", weights_only=True)
+    trainer(settings, sources, tmp_path / "other").network.load_state_dict(best)
+
+
+@pytest.mark.parametrize("task", ["artefact", "view"])
+def test_a_classifier_run_becomes_a_bundle_that_answers(tmp_path: Path, task: str) -> None:
+    sources = corpus(tmp_path / "data")
+    settings = config(task=task, network={"width": 0.35}, epochs=1, samples_per_epoch=4)
+    trainer(settings, sources, tmp_path / "run").run()
+    made = export.export(
+        tmp_path / "run", [tmp_path / "data"], tmp_path / "models", "0.1.0", 10, "First."
+    )
+    assert [folder.name for folder in made] == [f"wrist_{task}"]
+    answer = ImageClassifier.from_bundle(made[0], "cpu").probability(np.eye(40))
+    assert sum(answer.values()) == pytest.approx(1.0)
+
+
+def test_a_keypoint_run_becomes_a_bundle_per_view_that_can_be_evaluated(tmp_path: Path) -> None:
+    sources = corpus(tmp_path / "data")
+    settings = config(epochs=1, samples_per_epoch=4)
+    trainer(settings, sources, tmp_path / "run").run()
+    arguments = ["--run", tmp_path / "run", "--data", tmp_path / "data", "--version", "0.1.0"]
+    arguments += ["--models", tmp_path / "models"]
+    assert export.main([str(a) for a in arguments]) == 0
+    for view in View:
+        folder = tmp_path / "models" / f"wrist_keypoints_{view}"
+        assert KeypointDetector.from_bundle(folder, "cpu").view is view
+        metadata = json.loads((folder / "configs" / "metadata.json").read_text())
+        assert metadata["wristqc"]["figures"]["simulated"]["count"] >= 0
+        assert TrainingConfig.read(folder / "configs" / "train.json") == settings
+    arguments = ["--data", tmp_path / "data", "--out", tmp_path / "report"]
+    arguments += ["--models", tmp_path / "models"]
+    assert evaluate.main([str(a) for a in arguments]) == 0
+    assert "frontal: paper" in (tmp_path / "report" / "evaluation.md").read_text()
+    with (tmp_path / "report" / "keypoints.csv").open() as stream:
+        assert len(list(csv.DictReader(stream))) == 2 * 3 + 2 * 5
+
+
+def test_training_without_images_or_with_a_wrong_config_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "c.json").write_text('{"name": "x", "task": "keypoints", "learningrate": 1}')
+    arguments = ["--data", str(tmp_path), "--out", str(tmp_path / "run"), "--config"]
+    assert train.main([*arguments, str(tmp_path / "c.json")]) == 2
+    assert "learningrate" in capsys.readouterr().err
+    (tmp_path / "c.json").unlink()
+    assert train.main([*arguments, str(CONFIGS / "cpu_view.json")]) == 2
+    assert "No labelled images" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.json")), ids=lambda p: p.stem)
+def test_every_configuration_can_be_read_and_written_back(path: Path) -> None:
+    settings = TrainingConfig.read(path)
+    assert TrainingConfig.from_dict(settings.to_dict()) == settings
+
+
+def test_the_papers_recipes_are_as_it_states_them() -> None:
+    keypoints = TrainingConfig.read(CONFIGS / "paper_gu2net_frontal.json")
+    assert keypoints.input_size == (1280, 640) and keypoints.batch_size == 16
+    assert keypoints.augmentation.rotation_deg == 15 and keypoints.augmentation.shift_px == 15
+    rates = [learning_rate(keypoints.optimisation, 0.0, epoch) for epoch in (0, 50, 100, 150)]
+    assert rates == pytest.approx([1e-3, 1e-2, 1e-3, 1e-2])
+    artefact = TrainingConfig.read(CONFIGS / "paper_mobilenetv2.json")
+    assert artefact.input_size == (1920, 960) and artefact.batch_size == 14
+    rates = [learning_rate(artefact.optimisation, 0.0, epoch) for epoch in (0, 39.9, 40, 70, 199)]
+    assert rates == pytest.approx([0.02, 0.02, 0.002, 0.0002, 0.0002])
+
+
+def test_target_heat_maps_agree_with_the_librarys() -> None:
+    points = np.array([[3.25, 4.5], [np.nan, np.nan]])
+    ours = target_heat_maps(torch.tensor(points)[None], (9, 7), 1.5)[0].numpy()
+    assert ours == pytest.approx(gaussian_heat_maps(points, (9, 7), 1.5), abs=1e-6)
+
+
+def test_the_loss_of_an_empty_map_for_an_absent_point_is_counted_by_hand() -> None:
+    logits, presence = torch.zeros(1, 1, 4, 5), torch.zeros(1, 1)
+    absent, known = torch.full((1, 1, 2), math.nan), torch.ones(1, 1, dtype=torch.bool)
+    loss = keypoint_loss(logits, presence, absent, known, 1.0, LossWeights(1.0, 1.0, 2.0))
+    # 20 pixels and twice the presence at a probability of one half: 22 log 2.
+    assert float(loss) == pytest.approx(22 * math.log(2))
+
+
+def test_unlabelled_points_cost_nothing() -> None:
+    logits, presence = torch.randn(1, 2, 4, 5), torch.randn(1, 2)
+    points = torch.tensor([[[1.0, 1.0], [math.nan, math.nan]]])
+    unknown = torch.zeros(1, 2, dtype=torch.bool)
+    assert float(keypoint_loss(logits, presence, points, unknown, 1.0, LossWeights(1, 1, 1))) == 0
+
+
+def test_the_location_loss_vanishes_when_the_map_is_the_target() -> None:
+    points, known = torch.tensor([[[4.3, 3.8]]]), torch.ones(1, 1, dtype=torch.bool)
+    logits = torch.log(target_heat_maps(points, (9, 9), 1.5))
+    weights = LossWeights(0.0, 1.0, 0.0)
+    loss = keypoint_loss(logits, torch.zeros(1, 1), points, known, 1.5, weights)
+    assert float(loss) == pytest.approx(0.0, abs=1e-5)
+
+
+def test_detection_figures_are_counted_by_hand() -> None:
+    figures = detection_figures([0.5, 1.0, 2.2, 12.3])
+    assert figures["mre"] == pytest.approx(4.0)
+    assert figures["median"] == pytest.approx(1.6)
+    # Deviations -3.5, -3, -1.8, 8.3: squares 12.25 + 9 + 3.24 + 68.89 = 93.38, over 4.
+    assert figures["sd"] == pytest.approx(math.sqrt(93.38 / 4))
+    assert [figures[f"sdr_{r}"] for r in ("1", "2", "2.5", "10")] == [50, 50, 75, 75]
+    assert figures["miss"] == 25
+    assert math.isnan(detection_figures([])["mre"])
+
+
+def test_classification_figures_are_counted_by_hand() -> None:
+    figures = classification_figures([0.9, 0.8, 0.3, 0.6], [True, False, True, False])
+    assert figures["accuracy"] == 0.25
+    assert figures["precision"] == pytest.approx(1 / 3)
+    assert figures["recall"] == 0.5
+    # Positive above negative: 0.9 over both, 0.3 over none: 2 of 4 pairs.
+    assert figures["auc"] == 0.5
+    assert classification_figures([0.5, 0.5], [True, False])["auc"] == 0.5
+
+
+def test_the_threshold_lies_in_the_middle_of_the_gap() -> None:
+    assert best_threshold([0.1, 0.2, 0.8, 0.9], [False, False, True, True]) == pytest.approx(0.5)
+    assert best_threshold([0.6, 0.7, 0.9], [False, False, True]) == pytest.approx(0.8)
+    assert best_threshold([0.1, 0.2], [True, True]) == 0.5
+
+
+def test_errors_are_in_millimetres_by_row_and_column_spacing(tmp_path: Path) -> None:
+    label = read_label(write_labelled(tmp_path, "a", FRONTAL, frontal=True))
+    found = [
+        Keypoint("thumb_mcp_joint", Finding.FOUND, (16.0, 23.0), confidence=0.9),
+        Keypoint("radial_styloid", Finding.NOT_FOUND, confidence=0.1),
+        Keypoint("ulnar_styloid", Finding.NOT_FOUND, confidence=0.1),
+    ]
+    thumb, radial, ulnar = compare(label, found)
+    # 4 px across at 0.3 mm, 3 px down at 0.4 mm.
+    assert thumb.error_px == pytest.approx(5.0)
+    assert thumb.error_mm == pytest.approx(math.hypot(1.2, 1.2))
+    assert radial.in_image and not radial.found and math.isnan(radial.error_mm)
+    assert not ulnar.in_image and not ulnar.found
+    report = markdown([thumb, radial, ulnar], [])
+    assert "| **frontal: all** | 1.00 | 1.70 |" in report
+
+
+def test_without_spacing_the_width_of_the_bones_gives_millimetres(tmp_path: Path) -> None:
+    label = read_label(write_labelled(tmp_path, "a", FRONTAL, frontal=True))
+    real = replace(label, spacing_mm=None, reference_width_px=100.0)
+    assert millimetres_per_pixel(real, None) == (0.5, 0.5)
+    assert millimetres_per_pixel(real, 0.144) == (0.144, 0.144)
+    assert millimetres_per_pixel(replace(real, reference_width_px=None), None) is None

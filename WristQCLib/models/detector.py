@@ -1,0 +1,188 @@
+"""From an image to keypoints: normalise, letterbox, network, heat maps, positions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from WristQCLib.findings import Finding, View
+from WristQCLib.keypoints import KEYPOINT_NAMES, Keypoint
+from WristQCLib.models.bundles import Bundle, BundleIdentity
+from WristQCLib.models.device import select_device
+from WristQCLib.models.errors import ModelError
+from WristQCLib.models.heatmaps import decode
+from WristQCLib.models.letterbox import Letterbox
+from WristQCLib.models.preprocessing import FloatImage, normalise
+from WristQCLib.models.refinement import REFINEMENTS, refinement_box
+
+if TYPE_CHECKING:
+    import torch
+
+    from WristQCLib.models.gu2net import GU2Net
+
+MAX_SHIFT = 0.25
+"""A second look that moves a point by more than this share of the diagonal is not believed."""
+
+MIN_HEIGHT_RATIO = 0.5
+"""... nor one whose peak is lower than this share of the first look's."""
+
+
+@dataclass(frozen=True)
+class Located:
+    """One keypoint as a look at (part of) the image sees it, in the image's pixels."""
+
+    position: tuple[float, float]
+    presence: float
+    height: float
+    width: float
+    second_ratio: float
+
+
+class KeypointDetector:
+    """Finds the keypoints of one view.
+
+    Attributes
+    ----------
+    view
+        The view that the bundle is for.
+    identity
+        Name, version and weights digest, for reports.
+    device
+        Where it runs.
+    """
+
+    def __init__(self, bundle: Bundle, network: GU2Net, device: torch.device) -> None:
+        self.view = View(bundle.setting("view"))
+        self.identity: BundleIdentity = bundle.identity
+        self.device = device
+        self.input_size = bundle.input_size
+        self.isotropic = bundle.setting("letterbox") == "isotropic"
+        self.names: tuple[str, ...] = tuple(bundle.setting("keypoints"))
+        if self.names != KEYPOINT_NAMES[self.view]:
+            raise ModelError(
+                f"The bundle '{bundle.folder}' finds {self.names},"
+                f" but a {self.view} view has {KEYPOINT_NAMES[self.view]}."
+            )
+        self.thresholds: Mapping[str, float] = bundle.setting("presence_thresholds")
+        self.spread_factors: Mapping[str, float] = bundle.setting("spread_factors")
+        self.sigma = float(bundle.setting("sigma")) / network.input_stride
+        self.refines = bool(bundle.setting("second_look"))
+        self._network = network
+
+    @classmethod
+    def from_bundle(cls, folder: str | Path, device: str = "auto") -> KeypointDetector:
+        """Load a bundle.
+
+        Parameters
+        ----------
+        folder
+            A bundle folder such as ``Resources/Models/wrist_keypoints_frontal``.
+        device
+            As in `select_device`.
+
+        Raises
+        ------
+        ModelError
+            If torch is missing, the device is not there, or the folder is broken.
+        """
+        bundle = Bundle.read(folder, "keypoints")
+        chosen = select_device(device)
+        return cls(bundle, bundle.network(chosen), chosen)  # type: ignore[arg-type]
+
+    def detect(self, image: npt.NDArray[np.generic]) -> list[Keypoint]:
+        """Find all keypoints of the view, in the protocol's order.
+
+        Parameters
+        ----------
+        image
+            (rows, columns), bright = dense; any real type and range.
+
+        Returns
+        -------
+        Keypoints with positions (x, y) and spreads in the pixels of `image`. One whose probability
+        of being in the image is under the bundle's threshold is NOT_FOUND.
+        """
+        if image.ndim != 2 or min(image.shape) < 2:
+            raise ModelError(
+                f"Keypoints are sought in a grey image of at least 2x2 pixels, got {image.shape}."
+            )
+        grey = normalise(image)
+        first = self.look(grey, Letterbox.whole(image.shape, self.input_size, self.isotropic))
+        located = self.look_again(grey, first) if self.refines else first
+        return [
+            self._keypoint(name, first[name].presence, located[name], grey) for name in self.names
+        ]
+
+    def look(self, grey: FloatImage, letterbox: Letterbox) -> dict[str, Located]:
+        """One pass of the network over a box of the normalised image."""
+        import torch
+
+        network_input = torch.from_numpy(letterbox.resample(grey))[None, None].to(self.device)
+        with torch.inference_mode():
+            heat_map_logits, presence_logits = self._network.detect(network_input)
+            heat_maps = torch.sigmoid(heat_map_logits)[0].cpu().numpy()
+            presence = torch.sigmoid(presence_logits)[0].cpu().numpy()
+        stride = letterbox.input_size[0] / heat_maps.shape[1]
+        scale = float(letterbox.scale.mean())
+        located = {}
+        for name, heat_map, probability in zip(self.names, heat_maps, presence, strict=True):
+            peak = decode(heat_map, self.sigma)
+            in_input = (np.array(peak.position) + 0.5) * stride - 0.5
+            x, y = letterbox.to_image(in_input)
+            located[name] = Located(
+                (float(x), float(y)),
+                float(probability),
+                peak.height,
+                peak.width * stride / scale,
+                peak.second_ratio,
+            )
+        return located
+
+    def look_again(self, grey: FloatImage, first: Mapping[str, Located]) -> dict[str, Located]:
+        """Refine positions by a closer look; keep the first where the second is not credible."""
+        refined = dict(first)
+        there = {
+            name: located.position
+            for name, located in first.items()
+            if located.presence >= self.thresholds[name]
+        }
+        refinement = REFINEMENTS[self.view]
+        for group in refinement.groups:
+            box = refinement_box(there, group, refinement, self.input_size)
+            if box is None:
+                continue
+            second = self.look(grey, Letterbox.fit(box, self.input_size))
+            limit = MAX_SHIFT * float(np.hypot(box[2] - box[0], box[3] - box[1]))
+            for name in group:
+                shift = np.subtract(second[name].position, first[name].position)
+                if (
+                    float(np.hypot(*shift)) <= limit
+                    and second[name].height >= MIN_HEIGHT_RATIO * first[name].height
+                ):
+                    refined[name] = second[name]
+        return refined
+
+    def _keypoint(self, name: str, presence: float, located: Located, grey: FloatImage) -> Keypoint:
+        placed_by = f"model:{self.identity}"
+        if presence < self.thresholds[name]:
+            return Keypoint(name, Finding.NOT_FOUND, confidence=presence, placed_by=placed_by)
+        rows, columns = grey.shape
+        x, y = located.position
+        return Keypoint(
+            name,
+            Finding.FOUND,
+            (float(np.clip(x, -0.5, columns - 0.5)), float(np.clip(y, -0.5, rows - 0.5))),
+            confidence=presence,
+            spread=located.width * self.spread_factors[name],
+            placed_by=placed_by,
+        )
+
+
+def positions(keypoints: Sequence[Keypoint]) -> dict[str, tuple[float, float]]:
+    """Positions of the keypoints that were found, by name."""
+    return {k.name: k.position for k in keypoints if k.position is not None}

@@ -1,0 +1,360 @@
+"""Turn a run into bundles: ``python -m training.export --run RUN --data FOLDER ... --version X``.
+
+A keypoint run gives one bundle for each of its views (with that view's domain only), a classifier
+run gives one. Presence thresholds, the spread's scale and the decision threshold are set on the
+validation images of the data folders; the figures reached there go into the metadata.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import monai
+import numpy as np
+import torch
+from torch import Tensor
+
+from training.config import TrainingConfig
+from training.evaluate import MODELS, PointResult, compare, point_figures
+from training.labels import LabelledImage, label_paths, read_image, read_label
+from training.metrics import best_threshold, classification_figures
+from training.train import save, write_beside
+from WristQCLib.findings import View
+from WristQCLib.keypoints import KEYPOINT_NAMES
+from WristQCLib.models import ImageClassifier, KeypointDetector
+from WristQCLib.models.bundles import INFERENCE, METADATA, NETWORKS, TRAIN, WEIGHTS
+from WristQCLib.models.gu2net import single_domain
+
+RAYLEIGH_MEDIAN = 1.1774
+"""Median of a radial error in standard deviations of one axis."""
+
+THRESHOLD_RANGE = (0.2, 0.8)
+"""A presence threshold from few absent points is kept within this range."""
+
+CLASSIFIER_LABELS = {"artefact": ("artefact", "none"), "view": ("frontal", "lateral")}
+
+DESCRIPTIONS = {
+    "wrist_keypoints_frontal": "Thumb metacarpophalangeal joint, radial and ulnar styloid in a"
+    " frontal wrist radiograph: heat maps and presence.",
+    "wrist_keypoints_lateral": "Centres of scaphoid, distal and proximal radius, distal and"
+    " proximal ulna in a lateral wrist radiograph: heat maps and presence.",
+    "wrist_artefact": "Whether a foreign object (jewellery, watch, clothing, line, cast ...) is in"
+    " a wrist radiograph.",
+    "wrist_view": "Whether a wrist radiograph is frontal or lateral.",
+}
+
+TRAINING_DATA = (
+    "Simulated wrist radiographs (training.simulate), and real ones: Malik, Jabbar, Mehmood: Wrist"
+    " Fracture - X-rays, Mendeley Data, 2020, doi 10.17632/xbdsnzr8ct.1, CC BY 4.0; Nagy, Janisch,"
+    " Hrzic, Sorantin, Tschauner: A pediatric wrist trauma X-ray dataset (GRAZPEDWRI-DX) for"
+    " machine learning, Scientific Data 9, 222, 2022, CC BY 4.0. Keypoints of the real images were"
+    " placed by one reader; every seventh of them was held out for validation."
+)
+
+
+def stored(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights as they are stored: kernels in half precision, norms and biases as they are."""
+    return {
+        name: tensor.detach().half() if tensor.ndim >= 2 else tensor.detach()
+        for name, tensor in state.items()
+    }
+
+
+def network_definition(config: TrainingConfig, view: View | None) -> dict[str, Any]:
+    """``network_def`` of a bundle."""
+    keypoints, classification = NETWORKS
+    if config.task == "keypoints":
+        assert view is not None
+        points = len(KEYPOINT_NAMES[view])
+        return {"_target_": keypoints, "out_channels": [points], **config.network}
+    return {"_target_": classification, "out_channels": 1, **config.network}
+
+
+def inference_config(definition: Mapping[str, Any], config: TrainingConfig) -> dict[str, Any]:
+    """``configs/inference.json``: the network on whole images, in MONAI's configuration language.
+
+    ``python -m monai.bundle run --config_file configs/inference.json --images "['a.png']"``
+    prints what WristQC's own runtime finds.
+    """
+    keypoints = config.task == "keypoints"
+    runtime = "KeypointDetector" if keypoints else "ImageClassifier"
+    call = "detect" if keypoints else "probability"
+    return {
+        "imports": [
+            "$import numpy",
+            "$import torch",
+            "$import PIL.Image",
+            "$import WristQCLib.models",
+            "$import WristQCLib.models.letterbox",
+        ],
+        "bundle_root": ".",
+        "images": [],
+        "device": "$torch.device('cuda' if torch.cuda.is_available() else 'cpu')",
+        "network_def": dict(definition),
+        "network": "$@network_def.to(@device)",
+        "checkpoint": "$@bundle_root + '/models/model.pt'",
+        "load_weights": "$@network_def.load_state_dict("
+        "torch.load(@checkpoint, map_location='cpu', weights_only=True))",
+        "input_size": list(config.input_size),
+        "isotropic": config.letterbox == "isotropic",
+        "preprocessing": "$lambda pixels: torch.from_numpy("
+        "WristQCLib.models.letterbox.network_input(pixels, tuple(@input_size), @isotropic)[None])",
+        "inferer": {"_target_": "monai.inferers.SimpleInferer"},
+        "runtime": f"$WristQCLib.models.{runtime}.from_bundle(@bundle_root, str(@device))",
+        "run": [
+            f"$[print(path, @runtime.{call}(numpy.asarray(PIL.Image.open(path).convert('F'))))"
+            " for path in @images]"
+        ],
+    }
+
+
+def metadata(
+    name: str, version: str, config: TrainingConfig, own: Mapping[str, Any], changes: str
+) -> dict[str, Any]:
+    """``configs/metadata.json`` with MONAI's keys and WristQC's own."""
+    rows, columns = config.input_size
+    keypoints = config.task == "keypoints"
+    names = own["keypoints"] if keypoints else list(CLASSIFIER_LABELS[config.task][:1])
+    stride = int(config.network.get("input_stride", 1))
+    return {
+        "schema": "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/"
+        "meta_schema_20240725.json",
+        "name": name,
+        "version": version,
+        "changelog": {version: changes},
+        "monai_version": monai.__version__,
+        "pytorch_version": torch.__version__.partition("+")[0],
+        "numpy_version": np.__version__,
+        "required_packages_version": {},
+        "supported_apps": {},
+        "task": "Anatomical landmark detection" if keypoints else "Image classification",
+        "description": DESCRIPTIONS[name],
+        "authors": "The WristQC authors",
+        "copyright": "The WristQC authors; Apache License 2.0",
+        "data_source": TRAINING_DATA,
+        "data_type": "image",
+        "image_classes": "one grey channel, bright = dense, normalised to [0, 1]",
+        "label_classes": ", ".join(names),
+        "pred_classes": ", ".join(names),
+        "eval_metrics": own["figures"],
+        "intended_use": "Quality control of positioning in wrist radiographs; research only, not a"
+        " diagnostic device.",
+        "references": [
+            "Zhu, Yao, Xiao, Zhou: You Only Learn Once: Universal Anatomical Landmark Detection,"
+            " MICCAI 2021"
+            if keypoints
+            else "Sandler, Howard, Zhu, Zhmoginov, Chen: MobileNetV2: Inverted Residuals and Linear"
+            " Bottlenecks, CVPR 2018"
+        ],
+        "network_data_format": {
+            "inputs": {
+                "image": {
+                    "type": "image",
+                    "format": "magnitude",
+                    "modality": "X-ray",
+                    "num_channels": 1,
+                    "spatial_shape": [rows, columns],
+                    "dtype": "float32",
+                    "value_range": [0, 1],
+                    "is_patch_data": False,
+                    "channel_def": {"0": "image"},
+                }
+            },
+            "outputs": {
+                "pred": {
+                    "type": "probabilities",
+                    "format": "heat maps" if keypoints else "logit",
+                    "num_channels": len(names),
+                    "spatial_shape": [rows // stride, columns // stride] if keypoints else [1],
+                    "dtype": "float32",
+                    "value_range": [0, 1] if keypoints else [],
+                    "is_patch_data": False,
+                    "channel_def": {str(i): n for i, n in enumerate(names)},
+                }
+            },
+        },
+        "wristqc": {
+            "task": config.task,
+            "input_size": [rows, columns],
+            "letterbox": config.letterbox,
+            "preprocessing": "grey values stretched between the 1st and 99th percentile of the"
+            " exposed field, then letterboxed (WristQCLib.models.letterbox.network_input)",
+            **own,
+        },
+    }
+
+
+def write_bundle(
+    folder: Path,
+    state: Mapping[str, Tensor],
+    config: TrainingConfig,
+    view: View | None,
+    version: str,
+    own: Mapping[str, Any],
+    changes: str,
+) -> None:
+    """Write all files of a bundle; each beside its place first."""
+    (folder / "configs").mkdir(parents=True, exist_ok=True)
+    (folder / "models").mkdir(exist_ok=True)
+    definition = network_definition(config, view)
+    for path, content in (
+        (METADATA, metadata(folder.name, version, config, own, changes)),
+        (INFERENCE, inference_config(definition, config)),
+        (TRAIN, config.to_dict()),
+    ):
+        write_beside(folder / path, json.dumps(content, indent=1).encode() + b"\n")
+    save(folder / WEIGHTS, stored(state))
+
+
+def calibrate_keypoints(
+    detector: KeypointDetector, labels: Sequence[LabelledImage]
+) -> dict[str, Any]:
+    """Thresholds, spread factors and figures of a detector on validation images.
+
+    The detector must have been exported with thresholds of 0 and spread factors of 1.
+    """
+    found = [(label, detector.detect(read_image(label.image_path))) for label in labels]
+    thresholds: dict[str, float] = {}
+    for name in detector.names:
+        threshold = best_threshold(
+            [k.confidence or 0.0 for _, keypoints in found for k in keypoints if k.name == name],
+            [name in label.points for label, _ in found],
+        )
+        thresholds[name] = round(float(np.clip(threshold, *THRESHOLD_RANGE)), 3)
+    factors: dict[str, float] = {}
+    figures: dict[str, Any] = {"images": len(labels)}
+    everything = [
+        (bool(label.factors), applied(result, thresholds))
+        for label, keypoints in found
+        for result in compare(label, keypoints)
+    ]
+    for name in detector.names:
+        seen = [r for _, r in everything if r.keypoint == name and r.in_image and r.found]
+        ratio = 1.0
+        if seen:
+            spread = np.median([r.spread_px for r in seen])
+            ratio = np.median([r.error_px for r in seen]) / (RAYLEIGH_MEDIAN * spread)
+        factors[name] = round(float(ratio), 4)
+    for kind in ("simulated", "real"):
+        part = [r for simulated, r in everything if simulated == (kind == "simulated")]
+        if part:
+            figures[kind] = {k: round(v, 3) for k, v in point_figures(part).items()}
+    return {"presence_thresholds": thresholds, "spread_factors": factors, "figures": figures}
+
+
+def applied(result: PointResult, thresholds: Mapping[str, float]) -> PointResult:
+    """The result as it is with a presence threshold: not found means no error either."""
+    if result.presence >= thresholds[result.keypoint]:
+        return result
+    return replace(result, found=False, error_px=math.nan, error_mm=math.nan)
+
+
+def calibrate_classifier(
+    classifier: ImageClassifier, task: str, labels: Sequence[LabelledImage]
+) -> dict[str, Any]:
+    """Threshold and figures of a classifier on validation images."""
+    labels = [label for label in labels if task == "artefact" or label.view is not None]
+    scores = [
+        classifier.probability(read_image(label.image_path))[classifier.labels[0]]
+        for label in labels
+    ]
+    truth = [
+        label.artefact if task == "artefact" else label.view is View.FRONTAL for label in labels
+    ]
+    threshold = round(float(np.clip(best_threshold(scores, truth), *THRESHOLD_RANGE)), 3)
+    figures = classification_figures(scores, truth, threshold)
+    return {"threshold": threshold, "figures": {k: round(v, 4) for k, v in figures.items()}}
+
+
+def export(
+    run: Path, folders: Sequence[Path], models: Path, version: str, limit: int, changes: str
+) -> list[Path]:
+    """Export a run's best weights; returns the bundle folders."""
+    config = TrainingConfig.read(run / "config.json")
+    state = torch.load(run / "best.pt", map_location="cpu", weights_only=True)
+    labels = [read_label(path) for folder in folders for path in label_paths(folder, "val")]
+    made = []
+    views = [View(v) for v in config.views] if config.task == "keypoints" else [None]
+    for domain, view in enumerate(views):
+        if view is None:
+            name, weights, chosen = f"wrist_{config.task}", state, labels
+            own: dict[str, Any] = {"labels": list(CLASSIFIER_LABELS[config.task])}
+            start: dict[str, Any] = {"threshold": 0.5}
+        else:
+            name, chosen = f"wrist_keypoints_{view}", [x for x in labels if x.keypoint_view is view]
+            weights = single_domain(state, domain)
+            names = KEYPOINT_NAMES[view]
+            own = {
+                "view": view.value,
+                "keypoints": list(names),
+                "sigma": config.sigma,
+                "second_look": config.augmentation.zoom > 0,
+            }
+            start = {
+                "presence_thresholds": dict.fromkeys(names, 0.0),
+                "spread_factors": dict.fromkeys(names, 1.0),
+            }
+        own |= {"training_data": TRAINING_DATA, "date": date.today().isoformat()}
+        chosen = thinned(chosen, limit)
+        with tempfile.TemporaryDirectory() as temporary:
+            # The bundle judges itself through the runtime that will use it.
+            draft = Path(temporary) / name
+            write_bundle(draft, weights, config, view, version, own | start | {"figures": {}}, "")
+            if view is None:
+                classifier = ImageClassifier.from_bundle(draft, "cpu")
+                own |= calibrate_classifier(classifier, config.task, chosen)
+            else:
+                own |= calibrate_keypoints(KeypointDetector.from_bundle(draft, "cpu"), chosen)
+            write_bundle(draft, weights, config, view, version, own, changes)
+            shutil.copytree(draft, models / name, dirs_exist_ok=True)
+        made.append(models / name)
+    return made
+
+
+def thinned(labels: Sequence[LabelledImage], limit: int) -> list[LabelledImage]:
+    """At most `limit` labels, evenly; real images (without simulator factors) are all kept."""
+    real = [label for label in labels if not label.factors]
+    simulated = [label for label in labels if label.factors]
+    step = max(1.0, len(simulated) / max(1, limit - len(real)))
+    return real + [simulated[int(k * step)] for k in range(int(len(simulated) / step))]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m training.export", description=__doc__)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--data", type=Path, nargs="+", required=True)
+    parser.add_argument("--models", type=Path, default=MODELS)
+    parser.add_argument("--version", required=True)
+    parser.add_argument("--limit", type=int, default=400, help="validation images per bundle")
+    parser.add_argument("--changes", default="Trained and exported.", help="for the changelog")
+    options = parser.parse_args(arguments)
+    try:
+        made = export(
+            options.run,
+            options.data,
+            options.models,
+            options.version,
+            options.limit,
+            options.changes,
+        )
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    for folder in made:
+        print(folder)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,91 @@
+"""What the keypoint network is trained to minimise."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from training.config import LossWeights
+
+
+def target_heat_maps(points: Tensor, shape: tuple[int, int], sigma: float) -> Tensor:
+    """Gaussians of peak 1 as `WristQCLib.models.heatmaps.gaussian_heat_maps`, for a batch.
+
+    Parameters
+    ----------
+    points
+        (B, N, 2) positions (x, y) in heat-map pixels, NaN when absent.
+    shape, sigma
+        (rows, columns) of a map; standard deviation in its pixels.
+
+    Returns
+    -------
+    (B, N, rows, columns); all 0 for an absent point.
+    """
+    falls = [
+        torch.exp(
+            -0.5
+            * (
+                (torch.arange(length, device=points.device) - points[..., axis : axis + 1]) / sigma
+            ).square()
+        )
+        for axis, length in ((0, shape[1]), (1, shape[0]))
+    ]
+    return torch.nan_to_num(falls[1][..., :, None] * falls[0][..., None, :])
+
+
+def keypoint_loss(
+    heat_map_logits: Tensor,
+    presence_logits: Tensor,
+    points: Tensor,
+    labelled: Tensor,
+    sigma: float,
+    weights: LossWeights,
+) -> Tensor:
+    """Weighted sum of three terms, each averaged over the labelled points.
+
+    - heat map: binary cross-entropy summed over the map's pixels (GU2Net's own);
+    - location: Kullback-Leibler divergence between the target as a distribution over the pixels
+      and the map's softmax, for present points. It pulls on the maximum from far away;
+    - presence: binary cross-entropy of the presence logit.
+
+    Parameters
+    ----------
+    heat_map_logits, presence_logits
+        (B, N, rows, columns) and (B, N).
+    points
+        (B, N, 2) in heat-map pixels, NaN when absent.
+    labelled
+        (B, N): False where it is unknown whether or where the point is.
+    sigma
+        Of the Gaussians, in heat-map pixels.
+    weights
+        Of the three terms.
+    """
+    target = target_heat_maps(points, (heat_map_logits.shape[2], heat_map_logits.shape[3]), sigma)
+    present = (~torch.isnan(points[..., 0])).float()
+    known = labelled.float()
+    total = heat_map_logits.new_zeros(())
+    if weights.heat_map > 0:
+        pixelwise = functional.binary_cross_entropy_with_logits(
+            heat_map_logits, target, reduction="none"
+        )
+        total = total + weights.heat_map * mean_over(pixelwise.sum((2, 3)), known)
+    if weights.location > 0:
+        share = target.flatten(2)
+        share = share / share.sum(2, keepdim=True).clamp_min(1e-6)
+        log_softmax = functional.log_softmax(heat_map_logits.flatten(2), dim=2)
+        divergence = (torch.special.xlogy(share, share) - share * log_softmax).sum(2)
+        total = total + weights.location * mean_over(divergence, known * present)
+    if weights.presence > 0:
+        presence = functional.binary_cross_entropy_with_logits(
+            presence_logits, present, reduction="none"
+        )
+        total = total + weights.presence * mean_over(presence, known)
+    return total
+
+
+def mean_over(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean of `values` where `mask` is 1; 0 when it is nowhere."""
+    return (values * mask).sum() / mask.sum().clamp_min(1.0)

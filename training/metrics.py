@@ -1,0 +1,94 @@
+"""Figures by which keypoints and classifiers are judged (specification, sections 4 to 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+RADII_MM = (1.0, 2.0, 2.5, 3.0, 4.0, 10.0)
+"""Radii of the success detection rate."""
+
+GROSS_MISS_MM = 10.0
+
+
+def detection_figures(errors_mm: Sequence[float]) -> dict[str, float]:
+    """Mean radial error and its companions.
+
+    Parameters
+    ----------
+    errors_mm
+        Euclidean distances of the detected keypoints that are in the image.
+
+    Returns
+    -------
+    ``count``, ``mre``, ``sd`` (population), ``median``, ``p95`` in mm, and in percent
+    ``sdr_<radius>`` (share within the radius, inclusive) and ``miss`` (share beyond 10 mm).
+    NaN throughout for an empty list.
+    """
+    errors = np.asarray(errors_mm, dtype=np.float64)
+    if errors.size == 0:
+        names = ("mre", "sd", "median", "p95", *(f"sdr_{r:g}" for r in RADII_MM), "miss")
+        return {"count": 0.0} | dict.fromkeys(names, float("nan"))
+    return {
+        "count": float(errors.size),
+        "mre": float(errors.mean()),
+        "sd": float(errors.std()),
+        "median": float(np.median(errors)),
+        "p95": float(np.percentile(errors, 95)),
+        **{f"sdr_{r:g}": float(100.0 * (errors <= r).mean()) for r in RADII_MM},
+        "miss": float(100.0 * (errors > GROSS_MISS_MM).mean()),
+    }
+
+
+def classification_figures(
+    probabilities: Sequence[float], truth: Sequence[bool], threshold: float = 0.5
+) -> dict[str, float]:
+    """Accuracy, precision, recall and area under the ROC curve, as shares.
+
+    NaN where a figure is not defined (precision without positive answers, AUC with one class).
+    """
+    scores = np.asarray(probabilities, dtype=np.float64)
+    actual = np.asarray(truth, dtype=bool)
+    said = scores >= threshold
+    hits = int((said & actual).sum())
+    return {
+        "count": float(actual.size),
+        "positives": float(actual.sum()),
+        "auc": area_under_curve(scores, actual),
+        "accuracy": _ratio(int((said == actual).sum()), actual.size),
+        "precision": _ratio(hits, int(said.sum())),
+        "recall": _ratio(hits, int(actual.sum())),
+    }
+
+
+def area_under_curve(scores: npt.NDArray[np.float64], actual: npt.NDArray[np.bool_]) -> float:
+    """Probability that a positive scores above a negative (ties count half)."""
+    positives, negatives = int(actual.sum()), int((~actual).sum())
+    if positives == 0 or negatives == 0:
+        return float("nan")
+    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+    return float((ranks[actual].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def best_threshold(scores: Sequence[float], truth: Sequence[bool], default: float = 0.5) -> float:
+    """The threshold with the highest balanced accuracy, midway in the widest such gap.
+
+    `default` when one of the classes is missing.
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    actual = np.asarray(truth, dtype=bool)
+    if actual.all() or not actual.any():
+        return default
+    ends = np.concatenate([[0.0], np.unique(values), [1.0]])
+    middles, gaps = (ends[1:] + ends[:-1]) / 2, np.diff(ends)
+    said = values[None, :] >= middles[:, None]
+    balanced = (said[:, actual].mean(1) + (~said[:, ~actual]).mean(1)) / 2
+    best = balanced >= balanced.max() - 1e-12
+    return float(middles[best][np.argmax(gaps[best])])
+
+
+def _ratio(numerator: int, denominator: int) -> float:
+    return numerator / denominator if denominator else float("nan")

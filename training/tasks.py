@@ -1,0 +1,126 @@
+"""The two kinds of training, keypoints and yes/no questions: network, loss, figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from training.config import TrainingConfig
+from training.losses import keypoint_loss
+from training.metrics import classification_figures
+from WristQCLib.findings import View
+from WristQCLib.keypoints import KEYPOINT_NAMES
+from WristQCLib.models.gu2net import GU2Net
+from WristQCLib.models.heatmaps import decode
+from WristQCLib.models.mobilenetv2 import MobileNetV2
+
+Batch = dict[str, Tensor]
+
+
+class Task(Protocol):
+    """What the training loop needs."""
+
+    def network(self) -> nn.Module: ...
+
+    def loss(self, network: nn.Module, batch: Batch) -> Tensor: ...
+
+    def figures(self, network: nn.Module, batches: Iterable[Batch]) -> dict[str, float]: ...
+
+
+class KeypointTask:
+    """GU2Net on heat maps."""
+
+    def __init__(self, config: TrainingConfig) -> None:
+        self.config = config
+        self.stride = int(config.network.get("input_stride", 1))
+
+    def network(self) -> GU2Net:
+        """A fresh network; a domain for each view."""
+        points = [len(KEYPOINT_NAMES[View(view)]) for view in self.config.views]
+        return GU2Net(out_channels=points, **self.config.network)
+
+    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        """Loss of a batch, whose images are of one view."""
+        heat_maps, presence = network.detect(batch["image"], int(batch["domain"][0]))  # type: ignore[operator]
+        return self._loss(heat_maps, presence, batch)
+
+    def _loss(self, heat_maps: Tensor, presence: Tensor, batch: Batch) -> Tensor:
+        return keypoint_loss(
+            heat_maps,
+            presence,
+            (batch["points"] + 0.5) / self.stride - 0.5,
+            batch["labelled"],
+            self.config.sigma / self.stride,
+            self.config.losses,
+        )
+
+    def figures(self, network: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
+        """Loss; median and mean error in input pixels, misses over 20 px, presence accuracy."""
+        losses: list[float] = []
+        errors: dict[str, list[float]] = {view: [] for view in self.config.views}
+        right: list[float] = []
+        for batch in batches:
+            domain = int(batch["domain"][0])
+            heat_maps, presence = network.detect(batch["image"], domain)  # type: ignore[operator]
+            losses += [float(self._loss(heat_maps, presence, batch))] * len(batch["image"])
+            present, known = ~torch.isnan(batch["points"][..., 0]), batch["labelled"]
+            right += ((presence > 0) == present)[known].float().tolist()
+            for i, n in torch.nonzero(present & known).tolist():
+                peak = decode(
+                    torch.sigmoid(heat_maps[i, n]).numpy(), self.config.sigma / self.stride
+                )
+                found = (np.array(peak.position) + 0.5) * self.stride - 0.5
+                errors[self.config.views[domain]].append(
+                    float(np.linalg.norm(found - batch["points"][i, n].numpy()))
+                )
+        figures = {"loss": _mean(losses), "presence_accuracy": _mean(right)}
+        for view, values in errors.items():
+            figures[f"{view}_median_px"] = float(np.median(values)) if values else float("nan")
+            figures[f"{view}_mean_px"] = _mean(values)
+            figures[f"{view}_miss"] = _mean([float(value > 20.0) for value in values])
+        return figures
+
+
+class ClassificationTask:
+    """MobileNetV2 with one logit."""
+
+    def __init__(self, config: TrainingConfig) -> None:
+        self.config = config
+
+    def network(self) -> MobileNetV2:
+        """A fresh network."""
+        return MobileNetV2(out_channels=1, **self.config.network)
+
+    def loss(self, network: nn.Module, batch: Batch) -> Tensor:
+        """Binary cross-entropy of a batch."""
+        logits = network(batch["image"])[:, 0].float()
+        return functional.binary_cross_entropy_with_logits(logits, batch["label"])
+
+    def figures(self, network: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
+        """Loss, and the figures of `classification_figures`."""
+        logits: list[Tensor] = []
+        labels: list[Tensor] = []
+        for batch in batches:
+            logits.append(network(batch["image"])[:, 0].float())
+            labels.append(batch["label"])
+        if not logits:
+            return {"loss": float("nan")}
+        scores, truth = torch.cat(logits), torch.cat(labels)
+        loss = functional.binary_cross_entropy_with_logits(scores, truth)
+        return {"loss": float(loss)} | classification_figures(
+            torch.sigmoid(scores).tolist(), (truth > 0.5).tolist()
+        )
+
+
+def task_of(config: TrainingConfig) -> Task:
+    """The task that a configuration names."""
+    return KeypointTask(config) if config.task == "keypoints" else ClassificationTask(config)
+
+
+def _mean(values: list[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")

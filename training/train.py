@@ -1,0 +1,288 @@
+"""Train one network: ``python -m training.train --config FILE --data FOLDER[=SHARE] --out RUN``.
+
+The run folder holds ``config.json``, ``curves.csv`` (one line per epoch), ``last.pt`` (everything
+that is needed to go on: start the same command again) and ``best.pt`` (the weights with the lowest
+validation loss). Folders are listed again at every epoch, so a corpus may grow meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import math
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader
+
+from training.config import Optimisation, TrainingConfig
+from training.datasets import MixedBatches, PlainBatches, RadiographDataset, Source
+from training.tasks import Task, task_of
+
+WARM_UP = 0.05
+"""Share of a cosine schedule in which the learning rate rises."""
+
+
+def learning_rate(optimisation: Optimisation, progress: float, epoch: float) -> float:
+    """The learning rate at a time.
+
+    Parameters
+    ----------
+    optimisation
+        The schedule.
+    progress
+        Share of the training that is done, 0 to 1.
+    epoch
+        Epochs that are done, with fractions.
+    """
+    top = optimisation.learning_rate
+    if optimisation.schedule == "cosine":
+        if progress < WARM_UP:
+            return top * max(progress / WARM_UP, 0.01)
+        share = min(1.0, (progress - WARM_UP) / (1.0 - WARM_UP))
+        return top * max(0.5 * (1.0 + math.cos(math.pi * share)), 1e-3)
+    if optimisation.schedule == "cyclic":
+        phase = (epoch / optimisation.period) % 2.0
+        return top * (0.1 + 0.9 * (phase if phase <= 1.0 else 2.0 - phase))
+    if optimisation.schedule == "step":
+        return top * 0.1 ** sum(epoch >= milestone for milestone in optimisation.milestones)
+    raise ValueError(f"Unknown schedule '{optimisation.schedule}': use cosine, cyclic or step.")
+
+
+def make_optimizer(network: nn.Module, optimisation: Optimisation) -> torch.optim.Optimizer:
+    """The optimiser; biases and batch norms are not decayed under adamw."""
+    rate, decay = optimisation.learning_rate, optimisation.weight_decay
+    if optimisation.optimizer == "sgd":
+        return torch.optim.SGD(network.parameters(), rate, momentum=0.9, weight_decay=decay)
+    if optimisation.optimizer == "adam":
+        return torch.optim.Adam(network.parameters(), rate, weight_decay=decay)
+    if optimisation.optimizer == "adamw":
+        kernels = [p for p in network.parameters() if p.ndim > 1]
+        others = [p for p in network.parameters() if p.ndim <= 1]
+        groups: list[dict[str, Any]] = [
+            {"params": kernels},
+            {"params": others, "weight_decay": 0.0},
+        ]
+        return torch.optim.AdamW(groups, rate, weight_decay=decay)
+    raise ValueError(f"Unknown optimiser '{optimisation.optimizer}': use adam, adamw or sgd.")
+
+
+class Trainer:
+    """One training that can be stopped and taken up again.
+
+    Attributes
+    ----------
+    network
+        The network that learns.
+    answering
+        What is validated and kept: the moving average of its weights, or the network itself.
+    epoch, elapsed
+        Epochs done and seconds spent.
+    best
+        Lowest validation loss so far.
+    """
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        train: RadiographDataset,
+        validation: RadiographDataset,
+        out: Path,
+        device: str = "cpu",
+    ) -> None:
+        self.config, self.train_data, self.validation_data, self.out = (
+            config,
+            train,
+            validation,
+            out,
+        )
+        self.device = torch.device(device)
+        self.task: Task = task_of(config)
+        torch.manual_seed(config.seed)
+        self.network = self.task.network().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = (
+            AveragedModel(
+                self.network,
+                multi_avg_fn=get_ema_multi_avg_fn(config.average),
+                use_buffers=True,
+            )
+            if config.average > 0
+            else None
+        )
+        self.optimizer = make_optimizer(self.network, config.optimisation)
+        self.epoch, self.elapsed, self.best = 0, 0.0, math.inf
+        self.steps = 0
+        out.mkdir(parents=True, exist_ok=True)
+        if (out / "last.pt").is_file():
+            self._resume()
+        write_beside(out / "config.json", json.dumps(config.to_dict(), indent=1).encode() + b"\n")
+
+    @property
+    def answering(self) -> nn.Module:
+        return self.network if self.average is None else self.average.module
+
+    def progress(self) -> float:
+        """Share of the training that is done."""
+        if self.config.minutes is not None:
+            return self.elapsed / (60.0 * self.config.minutes)
+        return self.epoch / self.config.epochs
+
+    def run(self) -> None:
+        """Train until the configured end."""
+        while self.progress() < 1.0:
+            started = time.monotonic()
+            before = self.elapsed
+            new = self.train_data.refresh() + self.validation_data.refresh()
+            loss, images = self._train_epoch(started, before)
+            trained = time.monotonic() - started
+            figures = self._validate()
+            self.epoch += 1
+            self.elapsed = before + time.monotonic() - started
+            row = {
+                "epoch": self.epoch,
+                "minutes": round(self.elapsed / 60.0, 2),
+                "images": len(self.train_data),
+                "images_per_second": round(images / trained, 1),
+                "learning_rate": self.optimizer.param_groups[0]["lr"],
+                "train_loss": loss,
+                **{f"val_{name}": value for name, value in figures.items()},
+            }
+            append_row(self.out / "curves.csv", row)
+            shown = " ".join(
+                f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in row.items()
+            )
+            print(f"{shown} new_images={new}", flush=True)
+            validation_loss = figures["loss"] if math.isfinite(figures["loss"]) else loss
+            if validation_loss < self.best:
+                self.best = validation_loss
+                save(self.out / "best.pt", self.answering.state_dict())
+            self._keep()
+
+    def _loader(self, batches: Any, data: RadiographDataset) -> DataLoader[Any]:
+        return DataLoader(data, batch_sampler=batches, num_workers=self.config.workers)
+
+    def _train_epoch(self, started: float, before: float) -> tuple[float, int]:
+        """One epoch; returns the mean loss and the number of images."""
+        batches = MixedBatches(self.train_data, self.epoch)
+        torch.manual_seed(self.config.seed + self.epoch)
+        self.network.train()
+        total, images = 0.0, 0
+        for step, batch in enumerate(self._loader(batches, self.train_data)):
+            fraction = step / len(batches)
+            if self.config.minutes is not None:
+                self.elapsed = before + time.monotonic() - started
+                progress = self.progress()
+            else:
+                progress = (self.epoch + fraction) / self.config.epochs
+            rate = learning_rate(self.config.optimisation, progress, self.epoch + fraction)
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            batch = {name: tensor.to(self.device) for name, tensor in batch.items()}
+            batch["image"] = batch["image"].contiguous(memory_format=torch.channels_last)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bf16):
+                loss = self.task.loss(self.network, batch)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            if self.config.optimisation.optimizer == "adamw":
+                nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+            self.optimizer.step()
+            self.steps += 1
+            if self.average is not None:
+                self.average.update_parameters(self.network)
+            total += float(loss.detach()) * len(batch["image"])
+            images += len(batch["image"])
+            if progress >= 1.0:
+                break
+        return total / max(images, 1), images
+
+    def _validate(self) -> dict[str, float]:
+        network = self.answering.eval()
+        batches = PlainBatches(self.validation_data, self.config.validation_images)
+        with torch.no_grad():
+            return self.task.figures(network, self._loader(batches, self.validation_data))
+
+    def _keep(self) -> None:
+        state = {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": None if self.average is None else self.average.state_dict(),
+            "epoch": self.epoch,
+            "elapsed": self.elapsed,
+            "best": self.best,
+            "steps": self.steps,
+        }
+        save(self.out / "last.pt", state)
+
+    def _resume(self) -> None:
+        state = torch.load(self.out / "last.pt", map_location=self.device, weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.average is not None and state["average"] is not None:
+            self.average.load_state_dict(state["average"])
+        self.epoch, self.elapsed, self.best = state["epoch"], state["elapsed"], state["best"]
+        self.steps = state["steps"]
+
+
+def write_beside(path: Path, content: bytes) -> None:
+    """Write a file beside its place, then move it there."""
+    beside = path.with_name(path.name + ".part")
+    beside.write_bytes(content)
+    beside.replace(path)
+
+
+def save(path: Path, state: Any) -> None:
+    """`torch.save`, beside its place first."""
+    beside = path.with_name(path.name + ".part")
+    torch.save(state, beside)
+    beside.replace(path)
+
+
+def append_row(path: Path, row: dict[str, Any]) -> None:
+    """Append a line to a CSV file, with a header when it is new."""
+    new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, fieldnames=list(row))
+        if new:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--data", nargs="+", required=True, metavar="FOLDER[=SHARE]")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--minutes", type=float, help="train for this long, whatever the config")
+    parser.add_argument("--threads", type=int, help="of the training itself, beside the loader")
+    options = parser.parse_args(arguments)
+    try:
+        config = TrainingConfig.read(options.config)
+        given = {k: getattr(options, k) for k in ("minutes", "threads")}
+        config = replace(config, **{k: v for k, v in given.items() if v is not None})
+        sources = [Source.parse(text) for text in options.data]
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    torch.set_num_threads(config.threads)
+    train = RadiographDataset(sources, config, "train")
+    validation = RadiographDataset(sources, config, "val")
+    if not train.images:
+        print("No labelled images were found in the data folders.", file=sys.stderr)
+        return 2
+    print(f"{config.name}: {len(train)} training, {len(validation)} validation images", flush=True)
+    Trainer(config, train, validation, options.out, options.device).run()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,217 @@
+"""Random changes of a training image: one affine map for the geometry, a few for the grey values.
+
+Each random draw is separate from its application, and every draw comes from the generator given.
+Images are float32 in [0, 1]; coordinates are (x, y) pixels, centres at integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+from scipy import ndimage
+
+from training.config import Augmentation
+from WristQCLib.findings import View
+from WristQCLib.models.letterbox import Letterbox
+from WristQCLib.models.preprocessing import FloatImage
+from WristQCLib.models.refinement import REFINEMENTS, refinement_box
+
+Matrix = npt.NDArray[np.float64]
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where a network's input comes from.
+
+    Attributes
+    ----------
+    matrix
+        (2, 3): input (x, y) = matrix @ (image x, image y, 1).
+    field
+        (left, top, right, bottom) of the image that is kept, exclusive at the end; the rest of
+        the input is 0, as outside of a collimated field.
+    """
+
+    matrix: Matrix
+    field: Box
+
+
+def draw_geometry(
+    rng: np.random.Generator,
+    image_size: tuple[int, int],
+    points: Mapping[str, tuple[float, float]],
+    view: View | None,
+    input_size: tuple[int, int],
+    isotropic: bool,
+    augmentation: Augmentation,
+) -> Geometry:
+    """Draw field, box and jitter for one image of `image_size` (rows, columns)."""
+    rows, columns = image_size
+    whole: Box = (0, 0, columns, rows)
+    field, box = whole, whole
+    zoomed = (
+        draw_zoom(rng, points, view, input_size)
+        if view is not None and rng.random() < augmentation.zoom
+        else None
+    )
+    if zoomed is not None:
+        box = zoomed
+    elif rng.random() < augmentation.crop:
+        field = box = draw_crop(rng, image_size)
+    letterbox = Letterbox.fit(box, input_size, isotropic)
+    return Geometry(jitter(rng, input_size, augmentation) @ homogeneous(letterbox), field)
+
+
+def draw_zoom(
+    rng: np.random.Generator,
+    points: Mapping[str, tuple[float, float]],
+    view: View,
+    input_size: tuple[int, int],
+) -> Box | None:
+    """A box as the second look cuts it, off by as much as the first look may be."""
+    refinement = REFINEMENTS[view]
+    group = refinement.groups[0 if rng.random() < 0.7 else 1]
+    zoom = float(np.exp(rng.uniform(np.log(0.75), np.log(1.4))))
+    box = refinement_box(points, group, refinement, input_size, zoom)
+    if box is None:
+        return None
+    dx, dy = (rng.uniform(-0.15, 0.15, 2) * (box[2] - box[0], box[3] - box[1])).astype(int)
+    return box[0] + int(dx), box[1] + int(dy), box[2] + int(dx), box[3] + int(dy)
+
+
+def draw_crop(rng: np.random.Generator, image_size: tuple[int, int]) -> Box:
+    """A smaller field: each side loses up to a third, most often less."""
+    rows, columns = image_size
+    losses = 0.34 * rng.random(4) ** 2 * (columns, rows, columns, rows)
+    left, top, right, bottom = losses.astype(int)
+    return int(left), int(top), columns - int(right), rows - int(bottom)
+
+
+def homogeneous(letterbox: Letterbox) -> Matrix:
+    """The letterbox as a (3, 3) matrix."""
+    offset = letterbox.to_input((0.0, 0.0))
+    return np.array(
+        [[letterbox.scale[0], 0, offset[0]], [0, letterbox.scale[1], offset[1]], [0, 0, 1]]
+    )
+
+
+def jitter(
+    rng: np.random.Generator, input_size: tuple[int, int], augmentation: Augmentation
+) -> Matrix:
+    """A random (2, 3) map of the input onto itself: flip, rotate, scale, stretch, shift."""
+    limit = augmentation.rotation_deg
+    if rng.random() < augmentation.any_rotation:
+        limit = 180.0
+    angle = np.radians(rng.uniform(-limit, limit))
+    scale = np.exp(rng.uniform(*np.log(augmentation.scale)))
+    stretch = np.exp(0.5 * rng.uniform(-augmentation.stretch, augmentation.stretch))
+    flips = np.where(rng.random(2) < augmentation.flip, -1.0, 1.0)
+    reach = augmentation.shift * np.array(input_size[::-1]) + augmentation.shift_px
+    shift = rng.uniform(-1.0, 1.0, 2) * reach
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    linear = rotation @ np.diag(flips * scale * (stretch, 1.0 / stretch))
+    centre = (np.array(input_size[::-1]) - 1.0) / 2.0
+    return np.column_stack([linear, centre - linear @ centre + shift])
+
+
+def warp(image: FloatImage, geometry: Geometry, input_size: tuple[int, int]) -> FloatImage:
+    """Apply a geometry to an image (rows, columns); what lies outside the field is 0."""
+    left, top, right, bottom = geometry.field
+    cut = image[top:bottom, left:right]
+    linear, offset = geometry.matrix[:, :2], geometry.matrix[:, 2]
+    offset = offset + linear @ (left, top)
+    # Averaging whole blocks first keeps a strong reduction from aliasing.
+    block = int(1.0 / np.sqrt(abs(np.linalg.det(linear))) + 0.2)
+    if block > 1:
+        rows, columns = (length - length % block for length in cut.shape)
+        if rows and columns:
+            cut = cut[:rows, :columns].reshape(rows // block, block, -1, block).mean((1, 3))
+            # Block k covers pixels k * block ... k * block + block - 1.
+            offset = offset + linear @ (2 * [(block - 1) / 2])
+            linear = linear * block
+    inverse = np.linalg.inv(linear)
+    # scipy indexes (row, column): swap the axes of the (x, y) map.
+    return ndimage.affine_transform(
+        cut,
+        inverse[::-1, ::-1],
+        (-inverse @ offset)[::-1],
+        output_shape=input_size,
+        order=1,
+        mode="constant",
+        prefilter=False,
+    ).astype(np.float32)
+
+
+def map_point(point: tuple[float, float], geometry: Geometry) -> npt.NDArray[np.float64]:
+    """Image (x, y) to input (x, y)."""
+    return geometry.matrix[:, :2] @ point + geometry.matrix[:, 2]
+
+
+def within(point: npt.ArrayLike, box: tuple[int, int, int, int]) -> bool:
+    """Whether (x, y) lies on a pixel of the box."""
+    x, y = np.asarray(point)
+    return bool(box[0] - 0.5 <= x <= box[2] - 0.5 and box[1] - 0.5 <= y <= box[3] - 0.5)
+
+
+def alter_look(rng: np.random.Generator, image: FloatImage, probability: float) -> FloatImage:
+    """Change the grey values as detectors and their software do: each change with `probability`."""
+
+    def chance(share: float = 1.0) -> bool:
+        return bool(rng.random() < share * probability)
+
+    if chance():  # edge enhancement
+        width = np.exp(rng.uniform(np.log(1.0), np.log(10.0)))
+        image = image + rng.uniform(0.2, 1.8) * (image - blur(image, width))
+    if chance(0.4):  # flattening of the large structures, as strong multi-scale processing does
+        image = image - rng.uniform(0.3, 0.9) * (blur(image, 24.0) - 0.4)
+    image = np.clip(image, 0.0, 1.0)
+    if chance():
+        image = image ** np.exp(rng.uniform(-0.7, 0.7))
+    if chance():
+        image = (image - 0.5) * rng.uniform(0.6, 1.5) + 0.5 + rng.uniform(-0.15, 0.15)
+    if chance(0.5):
+        image = blur(image, rng.uniform(0.4, 1.6))
+    if chance(0.6):
+        noise = rng.standard_normal(image.shape, dtype=np.float32)
+        if rng.random() < 0.4:  # correlated, like plaster
+            width = rng.uniform(0.7, 2.5)
+            noise = blur(noise, width) * (3.0 * width)
+        image = image + noise * rng.uniform(0.01, 0.08)
+    if chance(0.15):
+        image = 1.0 - image
+    return np.clip(image, 0.0, 1.0).astype(np.float32)
+
+
+def blur(image: FloatImage, sigma: float) -> FloatImage:
+    """Gaussian blur; a wide one by three box blurs, which cost the same at any width."""
+    if sigma <= 3.0:
+        return ndimage.gaussian_filter(image, sigma, truncate=2.5)
+    size = 2 * round(0.5 * sigma * 12**0.5 / 3**0.5) + 1
+    for _ in range(3):
+        image = ndimage.uniform_filter(image, size)
+    return image
+
+
+def occlude(rng: np.random.Generator, image: FloatImage) -> FloatImage:
+    """Lay opaque patches or letters on the image: lead markers, plates, patches of nothing."""
+    rows, columns = image.shape
+    canvas = Image.fromarray((image * 255).astype(np.uint8))
+    draw = ImageDraw.Draw(canvas)
+    for _ in range(int(rng.integers(1, 4))):
+        x, y = rng.uniform(0, columns), rng.uniform(0, rows)
+        grey = int(rng.choice([0, 255, int(rng.integers(0, 256))]))
+        width, height = rng.uniform(0.03, 0.16, 2) * columns
+        if rng.random() < 0.5:
+            letter = str(rng.choice(list("LRLRABX7")))
+            font = ImageFont.load_default(size=float(max(8.0, height)))
+            draw.text((x, y), letter, fill=255 if rng.random() < 0.8 else grey, font=font)
+        elif rng.random() < 0.5:
+            draw.rectangle((x, y, x + width, y + height), fill=grey)
+        else:
+            draw.ellipse((x, y, x + width, y + height), fill=grey)
+    return np.asarray(canvas, dtype=np.float32) / 255.0

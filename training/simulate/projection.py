@@ -17,9 +17,9 @@ from training.simulate.surfaces import Array, Surface, add_path_lengths
 from training.simulate.wrist import Wrist, build_wrist, shaft_rings
 from WristQCLib.findings import Side, View
 
-FIELD_MM = (260.0, 360.0)
+FIELD_MM = (290.0, 360.0)
 """Width and height of the projected region."""
-WRIST_MM = (130.0, 190.0)
+WRIST_MM = (145.0, 190.0)
 """Where the wrist frame's origin falls in it, from the left and top borders."""
 
 # Linear attenuation at the effective energy of a 50-60 kV beam (about 35 keV), per mm:

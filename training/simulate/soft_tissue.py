@@ -37,17 +37,19 @@ class Build:
 
 
 # Half-width in x, middle in x, volar and dorsal extent, by level y.
-_LEVELS = np.array([-600.0, -250, -180, -120, -80, -50, -25, -5, 10, 25, 45, 70, 88, 97, 101])
-_HALF_X = np.array([52.0, 47, 44, 39, 34.5, 31, 29, 28.5, 29, 31, 32, 32.5, 30, 26, 15])
-_MIDDLE_X = np.array([-3.0, -3, -3, -3, -3, -3, -3, -3, -3, -3, -4, -6, -6, -5, -4])
-_VOLAR = np.array([40.0, 36, 33, 28, 24, 21, 19, 18, 19, 21, 19, 12, 4, 0, -8])
-_DORSAL = np.array([-36.0, -32, -29, -25, -22, -19.5, -18, -17, -18, -20, -22, -24, -25, -23, -16])
+_LEVELS = np.array([-600.0, -250, -180, -120, -80, -50, -25, -5, 10, 25, 45, 70, 80, 90, 98, 104])
+_HALF_X = np.array([52.0, 47, 44, 39, 34.5, 31, 29, 28.5, 29, 31, 32, 32.5, 32, 31, 29, 26])
+_MIDDLE_X = np.array([-3.0, -3, -3, -3, -3, -3, -3, -3, -3, -3, -4, -6, -6, -6, -5, -4])
+_VOLAR = np.array([40.0, 36, 33, 28, 24, 21, 19, 18, 19, 21, 19, 14, 9, 3, -3, -7])
+_DORSAL = np.array(
+    [-36, -32, -29, -25, -22, -19.5, -18, -17, -17, -18, -19, -20, -19, -16, -12, -9]
+)
 
 
 def body(build: Build, pose: Pose, inset: float = 0.0) -> Surface:
     """Forearm and palm as one closed surface, `inset` millimetres inside the skin."""
     levels = np.concatenate([np.linspace(-600, -130, 12), np.linspace(-120, 84, 52),
-                             np.linspace(87, 101, 8)])  # fmt: skip
+                             np.linspace(87, 104, 9)])  # fmt: skip
     half, middle, volar, dorsal = (
         PchipInterpolator(_LEVELS, values)(levels)
         for values in (_HALF_X, _MIDDLE_X, _VOLAR, _DORSAL)

@@ -202,6 +202,7 @@ SAMPLES: tuple[Sample, ...] = (
         DicomStyle(
             transfer_syntax=JPEG2000Lossless,
             absent=("AccessionNumber", "KVP", "EstimatedRadiographicMagnificationFactor"),
+            calibrated=True,
         ),
         "none",
     ),

@@ -223,8 +223,11 @@ def _losses(assessment: Assessment) -> str:
         lost[name] = lost.get(name, 0) + task.max_points - task.reachable
         unknown[name] = unknown.get(name, 0) + task.reachable - task.points
     parts = [f"{name} -{points}" for name, points in _largest(lost)]
-    parts += [f"{name} not assessable ({points})" for name, points in _largest(unknown)]
-    return ", ".join(parts)
+    told = ", ".join(parts)
+    if unknown := {name: points for name, points in unknown.items() if points}:
+        told += "; " if told else ""
+        told += "open: " + ", ".join(f"{name} {points}" for name, points in _largest(unknown))
+    return told
 
 
 def _largest(points: dict[str, int]) -> list[tuple[str, int]]:

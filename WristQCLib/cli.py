@@ -152,6 +152,8 @@ def assess(
         raise typer.Exit(USAGE) from None
     if assessed:
         console.print(_table(assessed))
+    for sentence, names in _remarks(assessed).items():
+        errors.print(f"[yellow]Note:[/] {escape(sentence)} ({escape(names)})", soft_wrap=True)
     for failure in failures:
         errors.print(f"[red]Not assessed:[/red] {escape(failure)}", soft_wrap=True)
     if skipped:
@@ -193,6 +195,26 @@ def _table(assessments: list[Assessment]) -> Table:
             escape(_losses(assessment)),
         )
     return table
+
+
+def _remarks(assessments: list[Assessment]) -> dict[str, str]:
+    """What a user should know of the images: a sentence, and the images that it is true of."""
+    images: dict[str, list[str]] = {}
+    for assessment in assessments:
+        sentences = list(assessment.notes)
+        if assessment.spacing.value is None:
+            sentences.append(
+                f"Lengths are not assessable, {assessment.spacing.source}; state the pixel spacing"
+                " with --spacing."
+            )
+        if assessment.view.value is None:
+            sentences.append("The view is unknown; state it with --view.")
+        for sentence in sentences:
+            images.setdefault(sentence, []).append(assessment.name)
+    return {
+        sentence: ", ".join(names) if len(names) <= 5 else f"{len(names)} images"
+        for sentence, names in images.items()
+    }
 
 
 def _told(value: str | None, confidence: float | None) -> str:

@@ -92,6 +92,26 @@ def test_mobilenetv2_takes_any_image_size_and_can_be_scripted() -> None:
     assert torch.allclose(torch.jit.script(network)(image), network(image))
 
 
+@pytest.mark.parametrize("input_stride", [1, 2, 4])
+def test_the_last_features_are_32_pixels_apart_however_pixels_are_folded(input_stride: int) -> None:
+    network = MobileNetV2(width=0.35, input_stride=input_stride).eval()
+    assert network.extract(torch.rand(1, 1, 128, 64)).shape == (1, 1280, 4, 2)
+
+
+def test_with_pooling_any_the_images_odds_are_the_sum_of_the_cells_odds() -> None:
+    network = MobileNetV2(width=0.35, pooling="any").eval()
+    image = torch.rand(1, 1, 64, 96)
+    with torch.no_grad():
+        cells, logit = network.cells(image), network(image)
+    assert cells.shape == (1, 1, 2, 3)
+    assert torch.allclose(logit[0, 0].exp(), cells.exp().sum())
+
+
+def test_an_unknown_pooling_is_refused() -> None:
+    with pytest.raises(ValueError, match="median"):
+        MobileNetV2(pooling="median")
+
+
 def test_channels_are_rounded_to_eight_but_never_down_by_more_than_a_tenth() -> None:
     assert [divisible_by_8(c) for c in (32 * 0.35, 16 * 0.35, 24 * 0.5, 96, 18.9)] == [
         16,

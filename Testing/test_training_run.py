@@ -15,10 +15,10 @@ pytest.importorskip("monai")
 from Testing.test_training_data import FRONTAL, LATERAL, config, write_labelled  # noqa: E402
 from training import evaluate, export, train  # noqa: E402
 from training.config import LossWeights, Optimisation, TrainingConfig  # noqa: E402
-from training.datasets import RadiographDataset, Source  # noqa: E402
+from training.datasets import CachedImage, RadiographDataset, Source  # noqa: E402
 from training.evaluate import compare, markdown, millimetres_per_pixel  # noqa: E402
 from training.labels import read_label  # noqa: E402
-from training.losses import keypoint_loss, target_heat_maps  # noqa: E402
+from training.losses import classification_loss, keypoint_loss, target_heat_maps  # noqa: E402
 from training.metrics import (  # noqa: E402
     best_threshold,
     classification_figures,
@@ -175,6 +175,36 @@ def test_the_location_loss_vanishes_when_the_map_is_the_target() -> None:
     weights = LossWeights(0.0, 1.0, 0.0)
     loss = keypoint_loss(logits, torch.zeros(1, 1), points, known, 1.5, weights)
     assert float(loss) == pytest.approx(0.0, abs=1e-5)
+
+
+def test_only_cells_of_images_whose_mask_agrees_with_the_label_are_judged() -> None:
+    # Three images of 2x1 cells: object above, no object, an object that nobody boxed.
+    mask = torch.zeros(3, 1, 4, 2)
+    mask[0, :, :2] = 1.0
+    labels, cells = torch.tensor([1.0, 0.0, 1.0]), torch.zeros(3, 1, 2, 1)
+    logits = torch.zeros(3)
+    plain = classification_loss(None, logits, labels, None, 1.0)
+    assert float(plain) == pytest.approx(math.log(2))
+    good = cells.clone()
+    good[0, 0, 0], good[0, 0, 1], good[1], good[2] = 20.0, -20.0, -20.0, 0.0
+    loss = classification_loss(good, logits, labels, mask, 3.0)
+    assert float(loss) == pytest.approx(math.log(2), abs=1e-5)
+    flat = classification_loss(cells, logits, labels, mask, 3.0)
+    assert float(flat) == pytest.approx(4 * math.log(2))
+
+
+def test_a_foreign_objects_box_becomes_a_mask_at_its_place(tmp_path: Path) -> None:
+    path = write_labelled(tmp_path, "a", FRONTAL, frontal=True, artefact=True)
+    content = json.loads(path.read_text())
+    box = {"label": "foreign_object", "points": [[40, 30], [20, 10]], "shape_type": "rectangle"}
+    content["shapes"].append(box)
+    path.write_text(json.dumps(content))
+    label = read_label(path)
+    assert label.foreign_objects == ((20, 10, 40, 30),)
+    mask = CachedImage.load(path, 0, 45).foreign_object_mask()  # at half of the 90 x 60
+    assert mask.shape == (45, 30)
+    assert mask[10, 15] == 1 and mask[10, 25] == 0 and mask[20, 15] == 0
+    assert 80 <= mask.sum() <= 140  # 10 x 10 and its rim
 
 
 def test_detection_figures_are_counted_by_hand() -> None:

@@ -77,11 +77,12 @@ class Optimisation:
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weights of the keypoint losses; see `training.losses`."""
+    """Weights of the losses, see `training.losses`; `cells` for a classifier that has them."""
 
     heat_map: float = 1.0
     location: float = 0.0
     presence: float = 1.0
+    cells: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from training.transforms import (
 from WristQCLib.findings import View
 from WristQCLib.keypoints import KEYPOINT_NAMES
 from WristQCLib.models.letterbox import Letterbox
-from WristQCLib.models.preprocessing import normalise
+from WristQCLib.models.preprocessing import FloatImage, normalise
 
 FIELD_DEPENDENT = ("proximal_radius_centre", "proximal_ulna_centre")
 """Points where the shaft leaves the field: a smaller field moves them, nobody knows where."""
@@ -73,6 +73,8 @@ class CachedImage:
         (rows, columns) uint8, normalised.
     points
         The keypoints in pixels of `pixels`.
+    boxes
+        Foreign objects (left, top, right, bottom) in pixels of `pixels`.
     source
         Index of its source.
     """
@@ -80,6 +82,7 @@ class CachedImage:
     label: LabelledImage
     pixels: npt.NDArray[np.uint8]
     points: dict[str, tuple[float, float]]
+    boxes: list[tuple[float, float, float, float]]
     source: int
 
     @classmethod
@@ -99,7 +102,20 @@ class CachedImage:
             for name, point in label.points.items()
             for x, y in [(np.array(point) + 0.5) * ratio - 0.5]
         }
-        return cls(label, np.rint(normalise(pixels) * 255).astype(np.uint8), points, source)
+        boxes = [
+            (left * ratio[0], top * ratio[1], right * ratio[0], bottom * ratio[1])
+            for left, top, right, bottom in label.foreign_objects
+        ]
+        stored = np.rint(normalise(pixels) * 255).astype(np.uint8)
+        return cls(label, stored, points, boxes, source)
+
+    def foreign_object_mask(self) -> FloatImage:
+        """1 inside the boxes of foreign objects, else 0; (rows, columns)."""
+        mask = np.zeros(self.pixels.shape, dtype=np.float32)
+        for left, top, right, bottom in self.boxes:
+            rows = slice(max(0, round(top)), max(0, round(bottom) + 1))
+            mask[rows, max(0, round(left)) : max(0, round(right) + 1)] = 1.0
+        return mask
 
 
 class RadiographDataset(Dataset[Sample]):
@@ -193,6 +209,9 @@ class RadiographDataset(Dataset[Sample]):
             sample["domain"] = torch.tensor(config.views.index(view.value))
         elif config.task == "artefact":
             sample["label"] = torch.tensor(float(image.label.artefact))
+            if config.losses.cells > 0:
+                mask = image.foreign_object_mask() if image.boxes else np.zeros((1, 1), np.float32)
+                sample["mask"] = torch.from_numpy(warp(mask, geometry, config.input_size))[None]
         else:
             sample["label"] = torch.tensor(float(view is View.FRONTAL))
         return sample

@@ -30,6 +30,8 @@ class LabelledImage:
         (rows, columns) of the image.
     points
         Keypoints that are in the image: (x, y) in pixels, centres at integers.
+    foreign_objects
+        Boxes (left, top, right, bottom) around foreign objects, in pixels.
     flags
         Labelme's flags: artefact, implant, frontal, lateral, oblique ...
     spacing_mm
@@ -44,6 +46,7 @@ class LabelledImage:
     image_path: Path
     size: tuple[int, int]
     points: Mapping[str, tuple[float, float]]
+    foreign_objects: tuple[tuple[float, float, float, float], ...]
     flags: Mapping[str, bool]
     spacing_mm: tuple[float, float] | None
     reference_width_px: float | None
@@ -97,6 +100,12 @@ def read_label(path: Path) -> LabelledImage:
                 for shape in content["shapes"]
                 if shape["shape_type"] == "point" and shape["label"] in known
             },
+            foreign_objects=tuple(
+                (min(xs), min(ys), max(xs), max(ys))
+                for shape in content["shapes"]
+                if shape["label"] == "foreign_object"
+                for xs, ys in [list(zip(*shape["points"], strict=True))]
+            ),
             flags=content["flags"],
             spacing_mm=None if spacing is None else (float(spacing[0]), float(spacing[1])),
             reference_width_px=None if reference is None else float(reference),

@@ -86,6 +86,37 @@ def keypoint_loss(
     return total
 
 
+MIN_CELL_SHARE = 0.03
+"""Share of a cell that a foreign object's box must cover for the cell to count as one."""
+
+
+def classification_loss(
+    cells: Tensor | None, logits: Tensor, labels: Tensor, mask: Tensor | None, weight: float
+) -> Tensor:
+    """Binary cross-entropy of the image, plus `weight` times that of the cells' mean.
+
+    Parameters
+    ----------
+    cells
+        (B, 1, rows, columns) logits, None for a network without cells.
+    logits, labels
+        (B,) for the images.
+    mask
+        (B, 1, input rows, input columns): where foreign objects are. Cells are only judged in
+        images whose mask agrees with their label (a cast may not be boxed).
+    weight
+        Of the cells' term.
+    """
+    loss = functional.binary_cross_entropy_with_logits(logits, labels)
+    if cells is None or mask is None or weight <= 0:
+        return loss
+    share = functional.adaptive_avg_pool2d(mask, (cells.shape[2], cells.shape[3]))
+    target = (share > MIN_CELL_SHARE).float()
+    judged = (target.amax((1, 2, 3)) == labels).float()
+    cellwise = functional.binary_cross_entropy_with_logits(cells, target, reduction="none")
+    return loss + weight * mean_over(cellwise.mean((1, 2, 3)), judged)
+
+
 def mean_over(values: Tensor, mask: Tensor) -> Tensor:
     """Mean of `values` where `mask` is 1; 0 when it is nowhere."""
     return (values * mask).sum() / mask.sum().clamp_min(1.0)

@@ -74,7 +74,7 @@ def area_under_curve(scores: npt.NDArray[np.float64], actual: npt.NDArray[np.boo
 
 
 def best_threshold(scores: Sequence[float], truth: Sequence[bool], default: float = 0.5) -> float:
-    """The threshold with the highest balanced accuracy, midway in the widest such gap.
+    """The threshold with the highest accuracy, midway in the widest such gap.
 
     `default` when one of the classes is missing.
     """
@@ -85,8 +85,8 @@ def best_threshold(scores: Sequence[float], truth: Sequence[bool], default: floa
     ends = np.concatenate([[0.0], np.unique(values), [1.0]])
     middles, gaps = (ends[1:] + ends[:-1]) / 2, np.diff(ends)
     said = values[None, :] >= middles[:, None]
-    balanced = (said[:, actual].mean(1) + (~said[:, ~actual]).mean(1)) / 2
-    best = balanced >= balanced.max() - 1e-12
+    accuracy = (said == actual[None, :]).mean(axis=1)
+    best = accuracy >= accuracy.max() - 1e-12
     return float(middles[best][np.argmax(gaps[best])])
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.config import TrainingConfig
-from training.losses import keypoint_loss
+from training.losses import classification_loss, keypoint_loss
 from training.metrics import classification_figures
 from WristQCLib.findings import View
 from WristQCLib.keypoints import KEYPOINT_NAMES
@@ -97,9 +97,14 @@ class ClassificationTask:
         return MobileNetV2(out_channels=1, **self.config.network)
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
-        """Binary cross-entropy of a batch."""
-        logits = network(batch["image"])[:, 0].float()
-        return functional.binary_cross_entropy_with_logits(logits, batch["label"])
+        """Binary cross-entropy of a batch, with the cells' where the network has them."""
+        if not network.pools_cells:
+            logits = network(batch["image"])[:, 0].float()
+            return classification_loss(None, logits, batch["label"], None, 0.0)
+        cells = network.cells(batch["image"])  # type: ignore[operator]
+        logits = torch.logsumexp(cells, dim=(2, 3))[:, 0]
+        weight = self.config.losses.cells
+        return classification_loss(cells, logits, batch["label"], batch.get("mask"), weight)
 
     def figures(self, network: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
         """Loss, and the figures of `classification_figures`."""

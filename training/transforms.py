@@ -75,7 +75,7 @@ def draw_zoom(
 ) -> Box | None:
     """A box as the second look cuts it, off by as much as the first look may be."""
     refinement = REFINEMENTS[view]
-    group = refinement.groups[0 if rng.random() < 0.7 else 1]
+    group = refinement.groups[0 if rng.random() < 0.6 else 1]
     zoom = float(np.exp(rng.uniform(np.log(0.75), np.log(1.4))))
     box = refinement_box(points, group, refinement, input_size, zoom)
     if box is None:

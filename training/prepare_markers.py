@@ -1,4 +1,4 @@
-"""Draw the prepared images of L and R that side-marker recognition compares with.
+"""Draw the prepared images that side-marker recognition compares with: L, R and what is neither.
 
 Lead letters are cast or cut after ordinary sans, slab and serif faces, or bent from wire and
 milled with a round cutter, which gives strokes of constant width. The letters are therefore taken
@@ -28,9 +28,24 @@ FONTS = (
     "DejaVuSansMono-Bold.ttf",
     "DejaVuSerif.ttf",
     "DejaVuSerif-Bold.ttf",
+    "STIXGeneral.ttf",
+    "STIXGeneralBol.ttf",
+    "cmr10.ttf",
+    "cmb10.ttf",
+    "cmtt10.ttf",
 )
 FONT_WIDTHS = (0.75, 1.0, 1.2)
 """Horizontal stretch of a font: narrow, as it is, and wide."""
+
+OTHERS = "ABDEFHKNP47bdhknp[>"
+"""Characters that are as similar to an L or an R as a bad L or R is."""
+OTHERS_FONTS = (
+    "DejaVuSans.ttf",
+    "DejaVuSans-Bold.ttf",
+    "DejaVuSansMono-Bold.ttf",
+    "DejaVuSerif-Bold.ttf",
+    "cmb10.ttf",
+)
 
 STROKE_WIDTHS = (0.45, 0.6, 0.78)
 """Width of a stroke letter, centre line to centre line, relative to its height."""
@@ -129,6 +144,8 @@ def main() -> None:
     for letter, font, stretch in product("LR", FONTS, FONT_WIDTHS):
         name = f"{Path(font).stem} x{stretch:g}"
         drawn.append((letter, name, draw_glyph(letter, font, stretch)))
+    for other, font in product(OTHERS, OTHERS_FONTS):
+        drawn.append((other, Path(font).stem, draw_glyph(other, font, 1)))
     for width, weight, ends in product(STROKE_WIDTHS, STROKE_WEIGHTS, ENDS):
         name = f"{ends} stroke {width:g}/{weight:g}"
         drawn.append(("L", name, draw_strokes(letter_l(width), weight, ends)))
@@ -143,7 +160,7 @@ def main() -> None:
     MARKERS.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(
         MARKERS / "letters.npz",
-        letter=np.array([letter for letter, _, _ in drawn]),
+        character=np.array([character for character, _, _ in drawn]),
         name=np.array([name for _, name, _ in drawn]),
         aspect=np.array([aspect for _, aspect in prepared], np.float32),
         image=np.packbits(images, axis=-1),

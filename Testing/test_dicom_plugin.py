@@ -147,6 +147,14 @@ def test_plugins_that_are_registered_stay(module):
     assert set(slicer.modules.dicomPlugins) == {"Other", "DICOMWristRadiographPlugin"}
 
 
+def test_the_library_is_found_in_a_source_tree(module, monkeypatch):
+    path = [entry for entry in sys.path if not (Path(entry) / "WristQCLib").is_dir()]
+    monkeypatch.setattr(sys, "path", path)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    module._findLibrary()
+    assert Path(sys.path[-1]) == PLUGIN.parent.parent
+
+
 def test_slicer_keeps_every_attribute_that_the_list_of_studies_asks_for(plugin):
     assert set(CACHED_TAGS) <= set(plugin.tags.values())
 
@@ -258,6 +266,20 @@ def test_the_loaded_volume_is_in_the_subject_hierarchy_and_on_screen(plugin, dic
 def test_loading_twice_gives_two_names(plugin, dicom):
     (loadable,) = plugin.examineFiles([dicom()])
     assert plugin.load(loadable).GetName() != plugin.load(loadable).GetName()
+
+
+def test_what_cannot_be_decoded_is_left_to_slicers_own_reader(plugin, monkeypatch):
+    from pydicom.pixels.decoders import JPEG2000LosslessDecoder
+
+    monkeypatch.setattr(JPEG2000LosslessDecoder, "_available", {})
+    compressed, rle = (
+        plugin.examineFiles([str(RESOURCES / "SampleData" / f"{name}.dcm")])[0]
+        for name in ("frontal_good", "lateral_no_spacing")
+    )
+    assert not compressed.selected
+    assert compressed.confidence < 0.5
+    assert "install what WristQC needs" in compressed.warning
+    assert rle.selected
 
 
 def test_a_damaged_spacing_is_warned_of(plugin, dicom):

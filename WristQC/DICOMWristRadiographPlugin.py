@@ -105,8 +105,13 @@ class DICOMWristRadiographPluginClass(DICOMPlugin):
         loadable.files = [file]
         loadable.name = self._name(file, numbered)
         loadable.confidence = self._confidence(file, region)
-        loadable.selected = loadable.confidence > 0.5
         loadable.warning = self._spacingWarning(file)
+        if not _decodable(file):
+            loadable.confidence = min(loadable.confidence, PERHAPS)
+            loadable.warning = _(
+                "Its compression cannot be decoded yet: install what WristQC needs in its module."
+            )
+        loadable.selected = loadable.confidence > 0.5
         loadable.tooltip = _("Radiograph: {what}. Body region: {reason}.").format(
             what=", ".join(str(known.value) for known in (view, side) if known.known)
             or _("view and side unknown"),
@@ -157,6 +162,18 @@ def _findLibrary():
     """Installed, the library lies beside this file; in the source tree, beside its folder."""
     if importlib.util.find_spec("WristQCLib") is None:
         sys.path.append(str(Path(__file__).resolve().parent.parent))
+
+
+def _decodable(file):
+    """Whether pixels can be decoded; Slicer's Python lacks a decoder for JPEG lossless."""
+    from pydicom.filereader import read_file_meta_info
+    from pydicom.pixels import get_decoder
+
+    try:
+        syntax = read_file_meta_info(file).TransferSyntaxUID
+        return not syntax.is_encapsulated or get_decoder(syntax).is_available
+    except Exception:  # damaged, or without file meta information: reading it tells what is wrong
+        return True
 
 
 class DICOMWristRadiographPlugin:

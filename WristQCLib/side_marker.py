@@ -224,7 +224,7 @@ def recognise_side_marker(
         lowest, highest = (share * max(image.shape) for share in LETTER_SHARE)
     else:
         lowest, highest = (height / spacing[1] for height in LETTER_MM)
-    heights = max(lowest, LEGIBLE_HEIGHT), min(highest, max(image.shape))
+    heights = max(lowest, LEGIBLE_HEIGHT), min(highest, *image.shape)
 
     readings = [second_look(image, c) for c in find_candidates(image, heights)]
     return conclude([r for r in readings if r is not None], threshold)

@@ -200,6 +200,8 @@ def coarse_similarities(squares: Mask, aspects: Floats, characters: Characters) 
         (k, 64, 64) components.
     aspects
         (k,) width of a component's box divided by its height, or (1,) for all.
+    characters
+        n prepared images at all their turns.
 
     Returns
     -------

@@ -21,6 +21,7 @@ from WristQCLib.models import (  # noqa: E402
 )
 from WristQCLib.models.gu2net import single_domain  # noqa: E402
 from WristQCLib.models.refinement import REFINEMENTS, refinement_box  # noqa: E402
+from WristQCLib.models.shape_prior import beyond, forearm_axis  # noqa: E402
 
 KEYPOINTS = TrainingConfig(
     name="tiny",
@@ -40,6 +41,7 @@ def keypoint_bundle(folder: Path, threshold: float = 0.5) -> Path:
         "keypoints": NAMES,
         "sigma": 3.0,
         "second_look": True,
+        "flip_average": True,
         "presence_thresholds": dict.fromkeys(NAMES, threshold),
         "spread_factors": dict.fromkeys(NAMES, 1.0),
         "figures": {},
@@ -89,6 +91,27 @@ def test_detecting_twice_gives_the_same_answer(tmp_path: Path) -> None:
     detector = KeypointDetector.from_bundle(keypoint_bundle(tmp_path, 0.0), "cpu")
     image = np.random.default_rng(1).random((70, 60))
     assert detector.detect(image) == detector.detect(image)
+
+
+def test_flipping_the_image_flips_the_answer(tmp_path: Path) -> None:
+    detector = KeypointDetector.from_bundle(keypoint_bundle(tmp_path, 0.0), "cpu")
+    detector.refines = False
+    # As large as the input, so that no rounding breaks the symmetry; noise, so that peaks differ.
+    image = np.random.default_rng(2).random((64, 32))
+    plain, mirrored = detector.detect(image), detector.detect(image[:, ::-1])
+    for one, other in zip(plain, mirrored, strict=True):
+        assert one.position is not None and other.position is not None
+        assert other.position == pytest.approx((31 - one.position[0], one.position[1]), abs=1e-2)
+
+
+def test_proximal_points_are_sought_on_the_forearms_side_of_the_wrist() -> None:
+    points = {"scaphoid_centre": (50.0, 40.0), "distal_radius_centre": (50.0, 60.0)}
+    axis = forearm_axis(View.LATERAL, points)
+    assert axis is not None
+    possible = beyond(axis, np.array([[55.0, 90.0], [50.0, 5.0], [90.0, 61.0], [50.0, 59.0]]))
+    assert possible.tolist() == [True, False, True, False]
+    assert forearm_axis(View.FRONTAL, points) is None
+    assert forearm_axis(View.LATERAL, {"scaphoid_centre": (50.0, 40.0)}) is None
 
 
 def test_a_constant_or_tiny_image_is_answered_without_failing(tmp_path: Path) -> None:

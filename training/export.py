@@ -299,6 +299,7 @@ def export(
                 "keypoints": list(names),
                 "sigma": config.sigma,
                 "second_look": config.augmentation.zoom > 0,
+                "flip_average": config.augmentation.flip > 0,
             }
             start = {
                 "presence_thresholds": dict.fromkeys(names, 0.0),

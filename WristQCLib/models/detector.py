@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,15 +15,19 @@ from WristQCLib.keypoints import KEYPOINT_NAMES, Keypoint
 from WristQCLib.models.bundles import Bundle, BundleIdentity
 from WristQCLib.models.device import select_device
 from WristQCLib.models.errors import ModelError
-from WristQCLib.models.heatmaps import decode
+from WristQCLib.models.heatmaps import HeatMaps, decode
 from WristQCLib.models.letterbox import Letterbox
 from WristQCLib.models.preprocessing import FloatImage, normalise
 from WristQCLib.models.refinement import REFINEMENTS, refinement_box
+from WristQCLib.models.shape_prior import PROXIMAL, Points, beyond, forearm_axis
 
 if TYPE_CHECKING:
     import torch
 
     from WristQCLib.models.gu2net import GU2Net
+
+FLIPS: tuple[tuple[int, ...], ...] = ((), (3,), (2,), (2, 3))
+"""Axes of (B, C, rows, columns) along which the input is flipped; the answers are averaged."""
 
 MAX_SHIFT = 0.25
 """A second look that moves a point by more than this share of the diagonal is not believed."""
@@ -72,6 +76,7 @@ class KeypointDetector:
         self.spread_factors: Mapping[str, float] = bundle.setting("spread_factors")
         self.sigma = float(bundle.setting("sigma")) / network.input_stride
         self.refines = bool(bundle.setting("second_look"))
+        self.averages_flips = bool(bundle.setting("flip_average"))
         self._network = network
 
     @classmethod
@@ -118,45 +123,87 @@ class KeypointDetector:
             self._keypoint(name, first[name].presence, located[name], grey) for name in self.names
         ]
 
-    def look(self, grey: FloatImage, letterbox: Letterbox) -> dict[str, Located]:
-        """One pass of the network over a box of the normalised image."""
+    def look(
+        self, grey: FloatImage, letterbox: Letterbox, axis: Points | None = None
+    ) -> dict[str, Located]:
+        """One pass of the network over a box of the normalised image.
+
+        Parameters
+        ----------
+        grey
+            From `normalise`.
+        letterbox
+            The box.
+        axis
+            The forearm's, when it is known from an earlier look; see `forearm_axis`.
+        """
+        heat_maps, presence = self._answer(letterbox.resample(grey))
+        located = {
+            name: self._locate(heat_map, float(probability), letterbox)
+            for name, heat_map, probability in zip(self.names, heat_maps, presence, strict=True)
+        }
+        if axis is None:
+            axis = forearm_axis(self.view, self._there(located))
+        if axis is None:
+            return located
+        rows, columns = np.indices(heat_maps.shape[1:])
+        stride = self.input_size[0] / heat_maps.shape[1]
+        cells = (np.stack([columns, rows], axis=-1) + 0.5) * stride - 0.5
+        possible = beyond(axis, letterbox.to_image(cells))
+        for index, name in enumerate(self.names):
+            if name in PROXIMAL and possible.any():
+                masked = heat_maps[index] * possible
+                located[name] = self._locate(masked, located[name].presence, letterbox)
+        return located
+
+    def _answer(self, pixels: FloatImage) -> tuple[HeatMaps, npt.NDArray[np.float32]]:
+        """Heat maps (N, rows, columns) and presence (N), averaged over flips of the input."""
         import torch
 
-        network_input = torch.from_numpy(letterbox.resample(grey))[None, None].to(self.device)
+        flips = FLIPS if self.averages_flips else FLIPS[:1]
+        plain = torch.from_numpy(pixels)[None, None].to(self.device)
         with torch.inference_mode():
-            heat_map_logits, presence_logits = self._network.detect(network_input)
-            heat_maps = torch.sigmoid(heat_map_logits)[0].cpu().numpy()
-            presence = torch.sigmoid(presence_logits)[0].cpu().numpy()
-        stride = letterbox.input_size[0] / heat_maps.shape[1]
-        scale = float(letterbox.scale.mean())
-        located = {}
-        for name, heat_map, probability in zip(self.names, heat_maps, presence, strict=True):
-            peak = decode(heat_map, self.sigma)
-            in_input = (np.array(peak.position) + 0.5) * stride - 0.5
-            x, y = letterbox.to_image(in_input)
-            located[name] = Located(
-                (float(x), float(y)),
-                float(probability),
-                peak.height,
-                peak.width * stride / scale,
-                peak.second_ratio,
+            logits, presence = self._network.detect(
+                torch.cat([torch.flip(plain, axes) for axes in flips])
             )
-        return located
+            heat_maps = torch.stack(
+                [
+                    torch.flip(heat_map, [axis - 1 for axis in axes])
+                    for heat_map, axes in zip(torch.sigmoid(logits), flips, strict=True)
+                ]
+            )
+            return (
+                heat_maps.mean(0).cpu().numpy(),
+                torch.sigmoid(presence).mean(0).cpu().numpy(),
+            )
+
+    def _locate(self, heat_map: HeatMaps, presence: float, letterbox: Letterbox) -> Located:
+        """Decode a heat map and map its peak back to the image."""
+        stride = self.input_size[0] / heat_map.shape[0]
+        peak = decode(heat_map, self.sigma)
+        x, y = letterbox.to_image((np.array(peak.position) + 0.5) * stride - 0.5)
+        width = peak.width * stride / float(letterbox.scale.mean())
+        return Located((float(x), float(y)), presence, peak.height, width, peak.second_ratio)
+
+    def _there(self, located: Mapping[str, Located]) -> dict[str, tuple[float, float]]:
+        """Positions of the points that are likely enough in the image."""
+        return {
+            name: point.position
+            for name, point in located.items()
+            if point.presence >= self.thresholds[name]
+        }
 
     def look_again(self, grey: FloatImage, first: Mapping[str, Located]) -> dict[str, Located]:
         """Refine positions by a closer look; keep the first where the second is not credible."""
         refined = dict(first)
-        there = {
-            name: located.position
-            for name, located in first.items()
-            if located.presence >= self.thresholds[name]
-        }
+        there = self._there(first)
+        axis = forearm_axis(self.view, there)
         refinement = REFINEMENTS[self.view]
         for group in refinement.groups:
             box = refinement_box(there, group, refinement, self.input_size)
             if box is None:
                 continue
-            second = self.look(grey, Letterbox.fit(box, self.input_size))
+            second = self.look(grey, Letterbox.fit(box, self.input_size), axis)
             limit = MAX_SHIFT * float(np.hypot(box[2] - box[0], box[3] - box[1]))
             for name in group:
                 shift = np.subtract(second[name].position, first[name].position)
@@ -181,8 +228,3 @@ class KeypointDetector:
             spread=located.width * self.spread_factors[name],
             placed_by=placed_by,
         )
-
-
-def positions(keypoints: Sequence[Keypoint]) -> dict[str, tuple[float, float]]:
-    """Positions of the keypoints that were found, by name."""
-    return {k.name: k.position for k in keypoints if k.position is not None}

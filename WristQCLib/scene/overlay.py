@@ -1,0 +1,215 @@
+"""Lines, angles, values and names over the image, as MRML nodes that are updated in place.
+
+Each colour has a model node for its lines, which slice views show by projection, and a locked
+fiducial node without visible glyphs for its labels. The keypoints' names are among these, because
+a fiducial node writes its own over each other where points are close. None of it is saved with the
+scene: it follows from what is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from WristQCLib.assessment import Assessment
+from WristQCLib.scene.drawing import Name, Text, draw
+from WristQCLib.scene.grid import PixelGrid
+from WristQCLib.scene.points import colour_of, is_uncertain, label, unit_rgb
+
+Node = Any
+
+_TEXT_SCALE = 3.0
+_TEXT_PIXELS = 18.0
+"""Height of a label in pixels of the view, with what is free around it."""
+_TEXT_SHARE = 0.025
+"""Height of a label relative to the image's longer side where no view is known."""
+
+
+class Overlay:
+    """All that is drawn over one image.
+
+    Parameters
+    ----------
+    scene
+        The vtkMRMLScene.
+    name
+        Of the image.
+    grid
+        Of its pixels.
+    """
+
+    def __init__(self, scene: Any, name: str, grid: PixelGrid) -> None:
+        self._scene, self._name = scene, name
+        self.grid = grid
+        self._view_ids: tuple[str, ...] = ()
+        self._layers: dict[str, _Layer] = {}
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """All nodes but those that display them."""
+        return tuple(node for layer in self._layers.values() for node in layer.nodes)
+
+    def show_in(self, view_ids: Iterable[str]) -> None:
+        """Show it in these views only; in all when there are none."""
+        self._view_ids = tuple(view_ids)
+        for node in self.nodes:
+            show_only_in(node, self._view_ids)
+
+    def update(self, assessment: Assessment) -> None:
+        """Draw an assessment."""
+        keypoints = assessment.keypoints
+        names = [
+            Name(
+                label(keypoints.view, p.name, uncertain=is_uncertain(p, self.grid)),
+                colour_of(p, self.grid),
+                p.position,
+            )
+            for p in keypoints or ()
+            if keypoints and p.position
+        ]
+        drawing = draw(assessment, self.grid, names, self._letter_height(assessment))
+        colours = [s.colour for s in drawing.strokes] + [t.colour for t in drawing.texts]
+        for colour in colours:
+            if colour not in self._layers:
+                layer = self._layers[colour] = _Layer(self._scene, self._name, colour)
+                for node in layer.nodes:
+                    show_only_in(node, self._view_ids)
+        for colour, layer in self._layers.items():
+            layer.draw_lines([s.segments for s in drawing.strokes if s.colour == colour])
+            layer.write([t for t in drawing.texts if t.colour == colour])
+
+    def remove(self) -> None:
+        """Take the nodes out of the scene."""
+        for node in self.nodes:
+            if node.GetScene() is not None:
+                remove_node(self._scene, node)
+        self._layers.clear()
+
+    def _letter_height(self, assessment: Assessment) -> float:
+        """In mm, as the image is zoomed now."""
+        for view_id in self._view_ids:
+            view = self._scene.GetNodeByID(view_id)
+            if view is not None and view.GetDimensions()[1] > 0:
+                return float(_TEXT_PIXELS * view.GetFieldOfView()[1] / view.GetDimensions()[1])
+        sx, sy = self.grid.spacing
+        geometry = assessment.geometry
+        return _TEXT_SHARE * max(geometry.width * sx, geometry.height * sy)
+
+
+class _Layer:
+    """Lines and labels of one colour."""
+
+    def __init__(self, scene: Any, name: str, colour: str) -> None:
+        import vtk
+
+        self._mesh = vtk.vtkPolyData()
+        self._lines = _create_lines(scene, f"{name} lines", colour, self._mesh)
+        self._labels = _create_labels(scene, f"{name} labels", colour)
+        self._count = 0
+
+    @property
+    def nodes(self) -> tuple[Node, Node]:
+        return self._lines, self._labels
+
+    def draw_lines(self, segments: Sequence[NDArray[np.float64]]) -> None:
+        """Draw segments (n, 2 ends, xy), in mm."""
+        import vtk
+        from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
+
+        count = sum(map(len, segments))
+        if count == self._count == 0:
+            return
+        ends = np.zeros((2 * count, 3))
+        if count:
+            ends[:, :2] = -np.concatenate(segments).reshape(-1, 2)  # x is -R and y is -A
+        points = vtk.vtkPoints()
+        points.SetData(numpy_to_vtk(ends, deep=True))
+        if count != self._count:
+            lines, ids = vtk.vtkCellArray(), np.arange(2 * count, dtype=np.int64)
+            lines.SetData(2, numpy_to_vtkIdTypeArray(ids, deep=True))
+            self._mesh.SetLines(lines)
+            self._count = count
+        self._mesh.SetPoints(points)
+
+    def write(self, texts: Sequence[Text]) -> None:
+        """Write labels: one event for all."""
+        node = self._labels
+        modifying = node.StartModify()
+        try:
+            for index, text in enumerate(texts):
+                x, y = text.corner
+                if index == node.GetNumberOfControlPoints():
+                    node.AddControlPoint(-x, -y, 0.0)
+                else:
+                    node.SetNthControlPointPosition(index, -x, -y, 0.0)
+                if node.GetNthControlPointLabel(index) != text.text:
+                    node.SetNthControlPointLabel(index, text.text)
+            for index in range(len(texts), node.GetNumberOfControlPoints()):
+                if node.GetNthControlPointPositionStatus(index) != node.PositionUndefined:
+                    node.UnsetNthControlPointPosition(index)
+        finally:
+            node.EndModify(modifying)
+
+
+def show_only_in(node: Node, view_ids: Sequence[str]) -> None:
+    """Show a node in these views only; in all when there are none."""
+    display = node.GetDisplayNode()
+    display.RemoveAllViewNodeIDs()
+    for view_id in view_ids:
+        display.AddViewNodeID(view_id)
+
+
+def remove_node(scene: Any, node: Node) -> None:
+    """Remove a node with the nodes that show and store only it."""
+    companions = []
+    if node.IsA("vtkMRMLDisplayableNode"):
+        companions = [node.GetDisplayNode(), node.GetStorageNode()]
+    scene.RemoveNode(node)
+    for companion in companions:
+        if companion is not None and companion.GetScene() is not None:
+            scene.RemoveNode(companion)
+
+
+def _create_lines(scene: Any, name: str, colour: str, mesh: Any) -> Node:
+    node = scene.AddNewNodeByClass("vtkMRMLModelNode", name)
+    node.SetAndObservePolyData(mesh)
+    node.CreateDefaultDisplayNodes()
+    display = node.GetDisplayNode()
+    display.SetColor(*unit_rgb(colour))
+    display.SetSliceDisplayModeToProjection()
+    display.SetSliceIntersectionThickness(2)
+    display.SetVisibility2D(True)
+    display.SetVisibility3D(False)
+    _keep_out_of_the_way(node)
+    return node
+
+
+def _create_labels(scene: Any, name: str, colour: str) -> Node:
+    node = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)
+    node.SetLocked(True)
+    node.CreateDefaultDisplayNodes()
+    display = node.GetDisplayNode()
+    for paint in (display.SetColor, display.SetSelectedColor, display.SetActiveColor):
+        paint(*unit_rgb(colour))
+    display.SetUseGlyphScale(False)
+    display.SetGlyphSize(1e-3)
+    display.SetTextScale(_TEXT_SCALE)
+    display.SetVisibility3D(False)
+    text = display.GetTextProperty()
+    text.SetBold(True)
+    text.SetShadow(False)
+    text.SetBackgroundColor(0.0, 0.0, 0.0)
+    text.SetBackgroundOpacity(0.4)
+    _keep_out_of_the_way(node)
+    return node
+
+
+def _keep_out_of_the_way(node: Node) -> None:
+    """Not saved, not listed, not picked by the mouse."""
+    for part in (node, node.GetDisplayNode()):
+        part.SetSaveWithScene(False)
+        part.SetHideFromEditors(True)
+        part.SetSelectable(False)

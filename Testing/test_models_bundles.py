@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("monai")
@@ -54,6 +56,7 @@ def keypoint_bundle(folder: Path, threshold: float = 0.5) -> Path:
 def classifier_bundle(folder: Path) -> Path:
     config = TrainingConfig(name="tiny", task="view", network={"width": 0.35}, input_size=(64, 48))
     own = {"labels": ["frontal", "lateral"], "threshold": 0.5, "figures": {}}
+    own["flip_average"] = True
     bundle = folder / "wrist_view"
     write_bundle(bundle, task_of(config).network().state_dict(), config, None, "1.0", own, "")
     return bundle
@@ -199,6 +202,24 @@ def test_a_missing_setting_is_named(tmp_path: Path) -> None:
     edit(bundle / "configs/metadata.json", "wristqc", {"view": "frontal"})
     with pytest.raises(ModelError, match="wristqc\\.input_size"):
         KeypointDetector.from_bundle(bundle, "cpu")
+
+
+@pytest.mark.parametrize("make", [keypoint_bundle, classifier_bundle])
+def test_monai_runs_the_bundle_on_an_image_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], make: Callable[[Path], Path]
+) -> None:
+    from monai.bundle import run
+
+    bundle = make(tmp_path)
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 30), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    run(
+        config_file=str(bundle / "configs" / "inference.json"),
+        bundle_root=str(bundle),
+        images=[str(tmp_path / "a.png")],
+        logging_file=False,
+    )
+    assert str(tmp_path / "a.png") in capsys.readouterr().out
 
 
 def test_monai_accepts_the_bundles_network_and_its_data_format(

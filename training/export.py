@@ -38,8 +38,8 @@ from WristQCLib.models.gu2net import single_domain
 RAYLEIGH_MEDIAN = 1.1774
 """Median of a radial error in standard deviations of one axis."""
 
-THRESHOLD_RANGE = (0.2, 0.8)
-"""A presence threshold from few absent points is kept within this range."""
+THRESHOLD_RANGE = (0.2, 0.6)
+"""A threshold that few absent points or clear cases decide is kept within this range."""
 
 CLASSIFIER_LABELS = {"artefact": ("artefact", "none"), "view": ("frontal", "lateral")}
 
@@ -93,9 +93,9 @@ def inference_config(definition: Mapping[str, Any], config: TrainingConfig) -> d
         "imports": [
             "$import numpy",
             "$import torch",
-            "$import PIL.Image",
-            "$import WristQCLib.models",
-            "$import WristQCLib.models.letterbox",
+            "$from PIL import Image",
+            "$from WristQCLib import models",
+            "$from WristQCLib.models import letterbox",
         ],
         "bundle_root": ".",
         "images": [],
@@ -108,11 +108,11 @@ def inference_config(definition: Mapping[str, Any], config: TrainingConfig) -> d
         "input_size": list(config.input_size),
         "isotropic": config.letterbox == "isotropic",
         "preprocessing": "$lambda pixels: torch.from_numpy("
-        "WristQCLib.models.letterbox.network_input(pixels, tuple(@input_size), @isotropic)[None])",
+        "letterbox.network_input(pixels, tuple(@input_size), @isotropic)[None])",
         "inferer": {"_target_": "monai.inferers.SimpleInferer"},
-        "runtime": f"$WristQCLib.models.{runtime}.from_bundle(@bundle_root, str(@device))",
+        "runtime": f"$models.{runtime}.from_bundle(@bundle_root, str(@device))",
         "run": [
-            f"$[print(path, @runtime.{call}(numpy.asarray(PIL.Image.open(path).convert('F'))))"
+            f"$[print(path, @runtime.{call}(numpy.asarray(Image.open(path).convert('F'))))"
             " for path in @images]"
         ],
     }
@@ -299,13 +299,16 @@ def export(
                 "keypoints": list(names),
                 "sigma": config.sigma,
                 "second_look": config.augmentation.zoom > 0,
-                "flip_average": config.augmentation.flip > 0,
             }
             start = {
                 "presence_thresholds": dict.fromkeys(names, 0.0),
                 "spread_factors": dict.fromkeys(names, 1.0),
             }
-        own |= {"training_data": TRAINING_DATA, "date": date.today().isoformat()}
+        own |= {
+            "flip_average": config.augmentation.flip > 0,
+            "training_data": TRAINING_DATA,
+            "date": date.today().isoformat(),
+        }
         chosen = thinned(chosen, limit)
         with tempfile.TemporaryDirectory() as temporary:
             # The bundle judges itself through the runtime that will use it.

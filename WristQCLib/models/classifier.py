@@ -11,7 +11,7 @@ import numpy.typing as npt
 from WristQCLib.models.bundles import METADATA, Bundle, BundleIdentity
 from WristQCLib.models.device import select_device
 from WristQCLib.models.errors import ModelError
-from WristQCLib.models.letterbox import network_input
+from WristQCLib.models.letterbox import FLIPS, network_input
 
 if TYPE_CHECKING:
     import torch
@@ -46,6 +46,7 @@ class ImageClassifier:
         self.device = device
         self.input_size = bundle.input_size
         self.isotropic = bundle.setting("letterbox") == "isotropic"
+        self.averages_flips = bool(bundle.setting("flip_average"))
         self._network = network
 
     @classmethod
@@ -83,7 +84,9 @@ class ImageClassifier:
                 f"A grey image of at least 2x2 pixels is classified, got {image.shape}."
             )
         pixels = torch.from_numpy(network_input(image, self.input_size, self.isotropic))
+        plain = pixels[None, None].to(self.device)
+        flips = FLIPS if self.averages_flips else FLIPS[:1]
         with torch.inference_mode():
-            logit = self._network(pixels[None, None].to(self.device))[0, 0]
-            first = float(torch.sigmoid(logit))
+            logits = self._network(torch.cat([torch.flip(plain, axes) for axes in flips]))[:, 0]
+            first = float(torch.sigmoid(logits.mean()))
         return {self.labels[0]: first, self.labels[1]: 1.0 - first}

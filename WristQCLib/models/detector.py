@@ -16,7 +16,7 @@ from WristQCLib.models.bundles import Bundle, BundleIdentity
 from WristQCLib.models.device import select_device
 from WristQCLib.models.errors import ModelError
 from WristQCLib.models.heatmaps import HeatMaps, decode
-from WristQCLib.models.letterbox import Letterbox
+from WristQCLib.models.letterbox import FLIPS, Letterbox
 from WristQCLib.models.preprocessing import FloatImage, normalise
 from WristQCLib.models.refinement import REFINEMENTS, refinement_box
 from WristQCLib.models.shape_prior import PROXIMAL, Points, beyond, forearm_axis
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     import torch
 
     from WristQCLib.models.gu2net import GU2Net
-
-FLIPS: tuple[tuple[int, ...], ...] = ((), (3,), (2,), (2, 3))
-"""Axes of (B, C, rows, columns) along which the input is flipped; the answers are averaged."""
 
 MAX_SHIFT = 0.25
 """A second look that moves a point by more than this share of the diagonal is not believed."""

@@ -15,6 +15,10 @@ from WristQCLib.models.preprocessing import FloatImage, normalise
 Points = npt.NDArray[np.float64]
 
 
+FLIPS: tuple[tuple[int, ...], ...] = ((), (3,), (2,), (2, 3))
+"""Axes of an input (B, C, rows, columns) along which it is flipped, to average the answers."""
+
+
 @dataclass(frozen=True)
 class Letterbox:
     """A box of an image, resized to fit a network's input and centred on it.

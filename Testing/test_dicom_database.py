@@ -21,7 +21,7 @@ from WristQCLib.dicom_database import (
     region_of,
     wrist_studies,
 )
-from WristQCLib.dicom_database.headers import CACHED_TAGS, file_header
+from WristQCLib.dicom_database.headers import CACHED_TAGS, file_header, header_from_values
 from WristQCLib.findings import Side, View
 from WristQCLib.radiograph import RadiographError, read_radiograph
 from WristQCLib.resources import RESOURCES
@@ -176,15 +176,17 @@ def test_without_a_tag_cache_view_and_side_come_from_the_file(tmp_path, archive)
     slicer.insert(archive.file(ViewPosition="PA", ImageLaterality="R"))
     for database in (DatabaseFile(slicer.folder), SlicerDatabase(CtkDatabase(slicer))):
         (study,) = wrist_studies(database)
-        assert database.cached_header(study.images[0].instance) is None
+        assert database.cached_values(study.images[0].instance) is None
         assert study.images[0].view.value is View.FRONTAL
         assert study.images[0].side.value is Side.RIGHT
 
 
 def test_the_cache_tells_view_and_side_of_samples_without_opening_a_file(slicer, opened):
     slicer.insert(*SAMPLES)
-    for study in wrist_studies(opened()):
-        header = study.images[0].database.cached_header(study.images[0].instance)
+    database = opened()
+    for study in wrist_studies(database):
+        values = database.cached_values(study.images[0].instance)
+        header = header_from_values(values)
         from_file = file_header(study.images[0].instance.path)
         assert view_of(header) == view_of(from_file)
         assert side_of(header) == side_of(from_file)

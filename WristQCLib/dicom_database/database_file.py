@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-from pydicom import Dataset
-
 from WristQCLib.dicom_database.entries import (
     DatabaseError,
     Instance,
@@ -18,7 +16,7 @@ from WristQCLib.dicom_database.entries import (
     Study,
     iso_date,
 )
-from WristQCLib.dicom_database.headers import CACHED_TAGS, header_from_cache
+from WristQCLib.dicom_database.headers import CACHED_TAGS, values_from_cache
 
 DATABASE_NAME = "ctkDICOM.sql"
 TAG_CACHE_NAME = "ctkDICOMTagCache.sql"
@@ -129,7 +127,7 @@ class DatabaseFile:
             # Files that Slicer copied are named relative to the database's folder.
             yield Instance(uid, self.path.parent / name if name else None)
 
-    def cached_header(self, instance: Instance) -> Dataset | None:
+    def cached_values(self, instance: Instance) -> dict[str, str] | None:
         if self._tag_cache is None:
             return None
         rows = _query(
@@ -138,7 +136,7 @@ class DatabaseFile:
             "SELECT Tag, Value FROM TagCache WHERE SOPInstanceUID = ?",
             instance.uid,
         )
-        return header_from_cache({tag: value for tag, value in rows if tag in CACHED_TAGS})
+        return values_from_cache({tag: value for tag, value in rows if tag in CACHED_TAGS})
 
     def _rows(self, statement: str, *parameters: str) -> list[tuple[str, ...]]:
         return _query(self._connection, self.path, statement, *parameters)

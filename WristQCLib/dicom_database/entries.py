@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from pydicom import Dataset
-
 
 class DatabaseError(ValueError):
     """A DICOM database cannot be read; the message names it, what is wrong and what to do."""
@@ -88,10 +86,10 @@ class DicomDatabase(Protocol):
 
     def instances(self, series: Series) -> Iterable[Instance]: ...
 
-    def cached_header(self, instance: Instance) -> Dataset | None:
-        """The attributes of `WristQCLib.dicom_database.headers`, if the database keeps them all.
+    def cached_values(self, instance: Instance) -> dict[str, str] | None:
+        """Keyword to value of the attributes in `headers.CACHED_TAGS` that the image has.
 
-        Sequences are never kept. None means that the file has to be opened.
+        None means that the database does not know them all, and the file has to be opened.
         """
         ...
 

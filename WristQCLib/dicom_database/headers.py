@@ -64,8 +64,8 @@ def header_from_values(values: Mapping[str, str]) -> Dataset:
     return header
 
 
-def header_from_cache(cached: Mapping[str, str]) -> Dataset | None:
-    """What a tag cache holds of one instance, None unless it has every attribute.
+def values_from_cache(cached: Mapping[str, str]) -> dict[str, str] | None:
+    """Keyword to value of what a tag cache holds, None unless it has every attribute.
 
     Parameters
     ----------
@@ -74,9 +74,7 @@ def header_from_cache(cached: Mapping[str, str]) -> Dataset | None:
     """
     if not cached.keys() >= CACHED_TAGS.keys() or NOT_STORED in cached.values():
         return None
-    return header_from_values(
-        {CACHED_TAGS[tag]: "" if value in ABSENT else value for tag, value in cached.items()}
-    )
+    return {CACHED_TAGS[tag]: value for tag, value in cached.items() if value not in ABSENT}
 
 
 def header_from_tags(value_of_tag: Callable[[str], str]) -> Dataset:

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydicom import Dataset
-
 from WristQCLib.dicom_database.entries import (
     DatabaseError,
     Instance,
@@ -16,7 +14,7 @@ from WristQCLib.dicom_database.entries import (
     Study,
     iso_date,
 )
-from WristQCLib.dicom_database.headers import CACHED_TAGS, header_from_cache
+from WristQCLib.dicom_database.headers import CACHED_TAGS, values_from_cache
 
 
 class SlicerDatabase:
@@ -76,7 +74,7 @@ class SlicerDatabase:
             file = self._database.fileForInstance(uid)
             yield Instance(uid, Path(file) if file else None)
 
-    def cached_header(self, instance: Instance) -> Dataset | None:
+    def cached_values(self, instance: Instance) -> dict[str, str] | None:
         # Not instanceValue: it parses the file once for each tag that is not in the cache.
         values: dict[str, str] = {}
         for tag in CACHED_TAGS:
@@ -84,4 +82,4 @@ class SlicerDatabase:
             if not value:
                 return None
             values[tag] = value
-        return header_from_cache(values)
+        return values_from_cache(values)

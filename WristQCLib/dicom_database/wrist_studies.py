@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,6 +24,30 @@ CAPTURES = frozenset({"OT", "SC", "HC", "RF", ""})
 """May be a radiograph or a picture of anything: listed only where a wrist is named."""
 
 
+class _Header:
+    """What database and file tell of one image, each asked once and only when needed."""
+
+    def __init__(self, database: DicomDatabase, instance: Instance) -> None:
+        self._database = database
+        self._instance = instance
+
+    def told(self, rule: Callable[[Dataset], Sourced[T]]) -> Sourced[T]:
+        """What a rule finds in the database's tag cache, else in the file."""
+        if self._values is not None and (told := _ruled(rule, self._values)).known:
+            return told
+        if self._file is None:
+            return Sourced(None, "the file cannot be read")
+        return rule(self._file)
+
+    @cached_property
+    def _values(self) -> dict[str, str] | None:
+        return self._database.cached_values(self._instance)
+
+    @cached_property
+    def _file(self) -> Dataset | None:
+        return None if self._instance.path is None else file_header(self._instance.path)
+
+
 @dataclass(frozen=True)
 class WristImage:
     """One radiograph of a database.
@@ -39,17 +63,17 @@ class WristImage:
     series: Series
     instance: Instance
     region: Sourced[Region]
-    database: DicomDatabase = field(repr=False, compare=False)
+    header: _Header = field(repr=False, compare=False)
 
     @cached_property
     def view(self) -> Sourced[View]:
         """Frontal or lateral; from the database if that knows, else from the file."""
-        return _told(self.database, self.instance, view_of)
+        return self.header.told(view_of)
 
     @cached_property
     def side(self) -> Sourced[Side]:
         """Left or right; from the database if that knows, else from the file."""
-        return _told(self.database, self.instance, side_of)
+        return self.header.told(side_of)
 
     @property
     def source(self) -> ImageSource:
@@ -150,28 +174,29 @@ def _radiographs(
         "SeriesDescription": series.description,
         "StudyDescription": study.description,
     }
-    stated = region_of(header_from_values(columns))
+    stated = _ruled(region_of, columns)
     if stated.value is Region.ELSEWHERE:
         return
     for instance in database.instances(series):
-        region = stated
+        region, header = stated, _Header(database, instance)
         if look and stated.value is not Region.WRIST:
-            inside = _told(database, instance, region_of)
+            inside = header.told(region_of)
             region = inside if inside.known else stated
         wanted = {Region.WRIST} if modality in CAPTURES else {Region.WRIST, Region.NEAR, None}
         if region.value in wanted:
-            yield WristImage(patient, study, series, instance, region, database)
+            yield WristImage(patient, study, series, instance, region, header)
 
 
-def _told(
-    database: DicomDatabase, instance: Instance, rule: Callable[[Dataset], Sourced[T]]
+def _ruled(rule: Callable[[Dataset], Sourced[T]], values: dict[str, str]) -> Sourced[T]:
+    return _remembered(rule, frozenset(values.items()))  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=4096)
+def _remembered(
+    rule: Callable[[Dataset], Sourced[T]], values: frozenset[tuple[str, str]]
 ) -> Sourced[T]:
-    """What a rule finds in the database's tag cache, else in the file."""
-    cached = database.cached_header(instance)
-    if cached is not None and (told := rule(cached)).known:
-        return told
-    header = file_header(instance.path) if instance.path is not None else None
-    return Sourced(None, "the file cannot be read") if header is None else rule(header)
+    """One device describes thousands of images in the same words; none of them names a patient."""
+    return rule(header_from_values(dict(values)))
 
 
 def _number(series: Series) -> tuple[int, str]:

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from dicom_files import radiograph as dicom_radiograph
+from dicom_files import write
 from PIL import Image
 
 from WristQCLib.artefact import ArtefactFinding
@@ -33,6 +35,7 @@ from WristQCLib.labels.labelme import labelme_document
 from WristQCLib.measurements import ImageGeometry
 from WristQCLib.radiograph import Radiograph, read_radiograph
 from WristQCLib.resources import RESOURCES
+from WristQCLib.side_marker import SideMarker
 
 MODEL = "model:wrist_keypoints_frontal 1.0"
 TIME = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
@@ -281,18 +284,31 @@ def test_the_samples_truth_survives_unchanged(path: Path) -> None:
     assert {key: after["wristqc"][key] for key in before["wristqc"]} == before["wristqc"]
 
 
-def test_labels_of_an_assessment_tell_the_image_and_not_the_patient() -> None:
-    radiograph = read_radiograph(RESOURCES / "SampleData" / "frontal_good.dcm")
-    assessment = Assessor.create(NoModels()).assess(radiograph)
-    labels = ImageLabels.of(assessment, radiograph, TIME)
-    assert labels.image.sop_instance_uid == radiograph.sop_instance_uid
-    assert labels.side is Side.RIGHT or labels.side is Side.LEFT
+def test_labels_of_an_assessment_tell_the_image_and_not_the_patient(tmp_path: Path) -> None:
+    header = {"PatientName": "Doe^Jane", "PatientID": "4711", "AccessionNumber": "A815"}
+    dataset = dicom_radiograph(ViewPosition="PA", ImageLaterality="L", **header)
+    radiograph = read_radiograph(write(tmp_path / "wrist.dcm", dataset))
+    labels = ImageLabels.of(Assessor.create(NoModels()).assess(radiograph), radiograph, TIME)
+    assert labels.image.name == "wrist.dcm"
+    assert labels.image.sop_instance_uid == dataset.SOPInstanceUID
+    assert labels.image.pixels_sha256 == pixels_sha256(radiograph)
+    assert labels.side is Side.LEFT
     assert labels.keypoints == Keypoints.to_be_placed(View.FRONTAL)
     assert labels.placements == {}
-    assert radiograph.header is not None
-    text = json.dumps(labelme_document(labels))
-    for keyword in ("PatientName", "PatientID", "AccessionNumber"):
-        assert str(radiograph.header[keyword].value) not in text
+    assert not [v for v in header.values() if v in json.dumps(labelme_document(labels))]
+
+
+def test_keypoints_and_marker_of_an_assessment_become_labels(labels: ImageLabels) -> None:
+    radiograph = Radiograph.from_pixels(np.zeros((6, 8), np.uint8), view="frontal")
+    assessment = Assessor.create(NoModels()).assess(radiograph)
+    marker = SideMarker(Finding.FOUND, Side.RIGHT, 0.9, (1.0, 2.0, 3.0, 4.0), 0.0, "An R.")
+    assessment = replace(assessment, keypoints=labels.keypoints, side_marker=marker)
+    made = ImageLabels.of(assessment, radiograph, TIME)
+    assert made.keypoints == labels.keypoints
+    assert made.rectangles == (Rectangle("marker_R", (1.0, 2.0, 3.0, 4.0)),)
+    assert made.placements == {
+        "thumb_mcp_joint": Placement(TIME), "radial_styloid": Placement(TIME),
+    }  # fmt: skip
 
 
 def test_labels_need_a_view() -> None:

@@ -55,8 +55,11 @@ class LabelledImage:
 
     @classmethod
     def of(cls, radiograph: Radiograph) -> LabelledImage:
+        """The image that a radiograph is, by its file's name where it has a file of its own."""
+        path = radiograph.path
+        own_file = path is not None and path.suffix.lower() != ".zip"
         return cls(
-            radiograph.name,
+            path.name if path is not None and own_file else radiograph.name,
             ImageGeometry(
                 radiograph.width,
                 radiograph.height,

@@ -220,7 +220,7 @@ def test_what_is_no_single_projection_is_not_offered(plugin, dicom, attributes):
     assert plugin.examineFiles([dicom(**attributes)]) == []
 
 
-def test_files_whose_attributes_slicer_keeps_are_not_opened(tmp_path, module, monkeypatch):
+def test_attributes_that_slicer_keeps_are_not_read_from_the_file(tmp_path, module, monkeypatch):
     plugin = module.DICOMWristRadiographPluginClass()
     kept = Slicer(tmp_path / "kept", plugin.tags.values()).insert(SAMPLES[0])
     database = CtkDatabase(kept)

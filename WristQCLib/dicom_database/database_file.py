@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from urllib.parse import quote
 
 from WristQCLib.dicom_database.entries import (
     DatabaseError,
@@ -163,7 +164,9 @@ def _open(path: Path) -> sqlite3.Connection:
     On a medium where nothing can be written SQLite may fail to make the files it locks with;
     `immutable` does without. It is right only if nobody else writes, so a journal forbids it.
     """
-    uri = path.resolve().as_uri()
+    name = path.resolve().as_posix()
+    # Not Path.as_uri: SQLite takes no host, so a shared folder of Windows must stay in the path.
+    uri = f"file://{'' if name.startswith('/') else '/'}{quote(name, safe='/:')}"
     connection = sqlite3.connect(f"{uri}?mode=ro", uri=True, timeout=WAIT_S)
     try:
         connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()

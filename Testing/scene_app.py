@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from WristQCLib.assessor import Assessor, NoModels, reassess
 from WristQCLib.findings import View
 from WristQCLib.keypoints import Keypoints
 from WristQCLib.radiograph import Radiograph
+from WristQCLib.window import Window
 
 WIDTH, HEIGHT = 400, 320
 SPACING = (0.4, 0.5)
@@ -51,7 +53,8 @@ def radiograph(view: View | None = View.FRONTAL, *, spacing: Any = SPACING) -> R
     pixels[::2] = 1010
     pixels[200, 150] = 4000
     name = view.value if view else "wrist"
-    return Radiograph.from_pixels(pixels, spacing=spacing, view=view, name=name)
+    image = Radiograph.from_pixels(pixels, spacing=spacing, view=view, name=name)
+    return replace(image, voi=Window(2200.0, 3600.0))
 
 
 @lru_cache

@@ -8,6 +8,7 @@ and has to be quick, so it is coarser than the report's placement.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -24,15 +25,17 @@ Floats = NDArray[np.float64]
 Box = tuple[float, float, float, float]
 """(x0, y0, x1, y1) in mm."""
 
-LETTER_WIDTH = 0.46
+LETTER_WIDTH = 0.42
 """Mean advance of a bold letter relative to a label's height."""
 _ARC, _DASH = 0.08, 0.012
 """Radius of an angle's arc, and length of a dash, relative to the image's longer side."""
 _ARC_STEPS = 16
-_BESIDE_POINT = ((1, -1), (-1, -1), (1, 1), (-1, 1))
-"""Sides of a point for its name, best first: right or left of it, above or below."""
+_ARC_GROWTH = 0.6
+"""By how much of it each further arc round the same vertex is larger."""
+_HALF_LINE = 0.15
+"""What labels keep from level and upright lines, relative to their height."""
 _ALONG_LINE = (0.6, 0.78, 0.42, 0.9, 0.25)
-_ALONG_ARC = (0.5, 0.2, 0.8, 1.25, -0.25)
+_ALONG_ARC = (0.5, 0.2, 0.8)
 _GREEK = str.maketrans({"α": "alpha", "β": "beta"})
 """The letters of VTK's own fonts end with Latin ones."""
 
@@ -96,8 +99,14 @@ def draw(
     frame = (-sx / 2, -sy / 2, (geometry.width - 0.5) * sx, (geometry.height - 0.5) * sy)
     texts: list[Text] = []
     at = [(name.position[0] * sx, name.position[1] * sy) for name in names]
-    half = letter_height / 2
+    half, thin = letter_height / 2, _HALF_LINE * letter_height
     taken = [(x - half, y - half, x + half, y + half) for x, y in at]
+    for a in annotations:
+        (xa, ya), (xb, yb) = a.points[0], a.points[-1]
+        if a.form is not Form.ANGLE and min(abs(xb - xa), abs(yb - ya)) < letter_height / 4:
+            box = min(xa, xb) - thin, min(ya, yb) - thin, max(xa, xb) + thin, max(ya, yb) + thin
+            taken.append(box)
+    radii = _arc_radii(annotations, _ARC * long_side)
 
     def place(text: str, colour: str, centres: Iterable[Point], size: tuple[float, float]) -> None:
         box = _freest(centres, size, taken, frame)
@@ -106,19 +115,37 @@ def draw(
 
     for name, position in zip(names, at, strict=True):
         size = _size(name.text, letter_height)
-        place(name.text, name.colour, _around(position, size), size)
-    for annotation in annotations:
-        if annotation.label:
-            text = annotation.label.translate(_GREEK)
+        outwards = 1 if position[0] > (frame[0] + frame[2]) / 2 else -1
+        place(name.text, name.colour, _around(position, size, outwards), size)
+    for a, radius in zip(annotations, radii, strict=True):
+        if a.label:
+            text = a.label.translate(_GREEK)
             size = _size(text, letter_height)
-            place(text, annotation.colour, _beside(annotation, size, _ARC * long_side), size)
-    return Drawing(tuple(_strokes(annotations, long_side)), tuple(texts))
+            centres = _beside_line(a, size) if radius == 0 else _beside_arc(a, size, radius)
+            place(text, a.colour, centres, size)
+    return Drawing(tuple(_strokes(annotations, radii, long_side)), tuple(texts))
 
 
-def _strokes(annotations: Sequence[Annotation], long_side: float) -> Iterator[Stroke]:
+def _arc_radii(annotations: Sequence[Annotation], smallest: float) -> list[float]:
+    """Radius of each angle's arc, 0 for what is no angle; arcs round one vertex differ."""
+    radii, drawn = [], Counter[Point]()
+    for a in annotations:
+        radius = 0.0
+        if a.form is Form.ANGLE:
+            first, vertex, second = a.points
+            shorter = min(math.dist(vertex, first), math.dist(vertex, second))
+            radius = min(smallest * (1 + _ARC_GROWTH * drawn[vertex]), 0.8 * shorter)
+            drawn[vertex] += 1
+        radii.append(radius)
+    return radii
+
+
+def _strokes(
+    annotations: Sequence[Annotation], radii: Sequence[float], long_side: float
+) -> Iterator[Stroke]:
     """Lines, dashed references and arcs; an angle's arms only where no line is drawn already."""
     lines = {frozenset(a.points) for a in annotations if a.form is not Form.ANGLE}
-    for a in annotations:
+    for a, radius in zip(annotations, radii, strict=True):
         if a.form is Form.LINE:
             yield Stroke(np.array([a.points], float), a.colour)
         elif a.form is Form.REFERENCE:
@@ -127,7 +154,7 @@ def _strokes(annotations: Sequence[Annotation], long_side: float) -> Iterator[St
             first, vertex, second = a.points
             arms = [(vertex, end) for end in (first, second) if {vertex, end} not in lines]
             shares = np.linspace(0.0, 1.0, _ARC_STEPS + 1)
-            arc = [_on_arc(a.points, share, _ARC * long_side) for share in shares]
+            arc = [_on_arc(a.points, share, radius) for share in shares]
             segments = [*arms, *pairwise(arc)]
             yield Stroke(np.array(segments, float), a.colour)
 
@@ -152,22 +179,33 @@ def _size(text: str, height: float) -> tuple[float, float]:
     return (len(text) * LETTER_WIDTH + 0.3) * height, height
 
 
-def _around(position: Point, size: tuple[float, float]) -> Iterator[Point]:
-    """Middles of a name beside a point, best first."""
+def _around(position: Point, size: tuple[float, float], outwards: int) -> Iterator[Point]:
+    """Middles of a name beside a point, best first: on the side that leads out of the wrist."""
     (x, y), (width, height) = position, size
     for away in (0.9, 2.0, 3.1):
-        for right, down in _BESIDE_POINT:
-            yield x + right * (width / 2 + 0.5 * height), y + down * away * height
+        for side in (outwards, -outwards):
+            for down in (-1, 1):
+                yield x + side * (width / 2 + 0.5 * height), y + down * away * height
 
 
-def _beside(annotation: Annotation, size: tuple[float, float], arc: float) -> Iterator[Point]:
-    """Middles of a label outside an angle's arc or beside a line, best first."""
+def _beside_arc(
+    annotation: Annotation, size: tuple[float, float], radius: float
+) -> Iterator[Point]:
+    """Middles of a label left, right and outside of an angle's arc."""
     width, height = size
-    if annotation.form is Form.ANGLE:
-        for out in (0.8, 1.6, 2.6):
-            for share in _ALONG_ARC:
-                yield _on_arc(annotation.points, share, arc + out * height + 0.3 * width)
-        return
+    ends = [_on_arc(annotation.points, share, radius)[0] for share in (0.0, 0.5, 1.0)]
+    y = _on_arc(annotation.points, 0.5, radius)[1]
+    for away in (0.4, 2.0):
+        for down in (0.0, 1.2, -1.2):
+            yield min(ends) - width / 2 - away * height, y + down * height
+            yield max(ends) + width / 2 + away * height, y + down * height
+    for share in _ALONG_ARC:
+        yield _on_arc(annotation.points, share, radius + 0.8 * height + 0.3 * width)
+
+
+def _beside_line(annotation: Annotation, size: tuple[float, float]) -> Iterator[Point]:
+    """Middles of a label above or below a level line, left or right of an upright one."""
+    width, height = size
     (xa, ya), (xb, yb) = annotation.points
     level = abs(xb - xa) > abs(yb - ya)
     for away in (0.8, 1.9):

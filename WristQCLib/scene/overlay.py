@@ -24,6 +24,8 @@ Node = Any
 _TEXT_SCALE = 3.0
 _TEXT_PIXELS = 18.0
 """Height of a label in pixels of the view, with what is free around it."""
+_ZOOM = 0.05
+"""Relative change of the zoom from which labels are placed anew."""
 _TEXT_SHARE = 0.025
 """Height of a label relative to the image's longer side where no view is known."""
 
@@ -46,6 +48,9 @@ class Overlay:
         self.grid = grid
         self._view_ids: tuple[str, ...] = ()
         self._layers: dict[str, _Layer] = {}
+        self._drawn: Assessment | None = None
+        self._drawn_height = 0.0
+        self._watched: list[tuple[Node, int]] = []
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -57,6 +62,23 @@ class Overlay:
         self._view_ids = tuple(view_ids)
         for node in self.nodes:
             show_only_in(node, self._view_ids)
+        self.stop_watching()
+        for view in filter(None, map(self._scene.GetNodeByID, self._view_ids)):
+            self._watched.append((view, view.AddObserver("ModifiedEvent", self._on_zoom)))
+        self._on_zoom()
+
+    def stop_watching(self) -> None:
+        """Do not follow the zoom of the views any longer."""
+        for view, tag in self._watched:
+            view.RemoveObserver(tag)
+        self._watched.clear()
+
+    def _on_zoom(self, *_: object) -> None:
+        """Letters keep their size in pixels, so that their places in mm change."""
+        if self._drawn is not None:
+            height = self._letter_height(self._drawn)
+            if abs(height - self._drawn_height) > _ZOOM * self._drawn_height:
+                self.update(self._drawn)
 
     def update(self, assessment: Assessment) -> None:
         """Draw an assessment."""
@@ -70,7 +92,8 @@ class Overlay:
             for p in keypoints or ()
             if keypoints and p.position
         ]
-        drawing = draw(assessment, self.grid, names, self._letter_height(assessment))
+        self._drawn, self._drawn_height = assessment, self._letter_height(assessment)
+        drawing = draw(assessment, self.grid, names, self._drawn_height)
         colours = [s.colour for s in drawing.strokes] + [t.colour for t in drawing.texts]
         for colour in colours:
             if colour not in self._layers:
@@ -83,6 +106,8 @@ class Overlay:
 
     def remove(self) -> None:
         """Take the nodes out of the scene."""
+        self.stop_watching()
+        self._drawn = None
         for node in self.nodes:
             if node.GetScene() is not None:
                 remove_node(self._scene, node)

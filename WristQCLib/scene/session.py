@@ -297,6 +297,7 @@ class SceneAssessment:
         for subject, tag in self._observers:
             subject.RemoveObserver(tag)
         self._observers.clear()
+        self._overlay.stop_watching()
         self._placing.stop()
         self._tell()
         self._callbacks.clear()

@@ -14,7 +14,10 @@ import numpy as np
 import pytest
 
 os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
-pytest.importorskip("slicer", reason="slicer-core is not installed: pip install '.[slicer]'")
+pytest.importorskip(
+    "slicer", reason="slicer-core is absent: pip install 'trame-slicer[standalone]'"
+)
+pytest.importorskip("trame_slicer", reason="trame-slicer is absent: pip install it")
 
 import vtk
 from slicer import vtkMRMLScene, vtkMRMLSliceViewDisplayableManagerFactory

@@ -78,9 +78,7 @@ def test_a_fiducial_lies_on_the_pixel_that_it_names(
     app: Any, red: MouseView, frontal: SceneAssessment
 ) -> None:
     frontal.move("radial_styloid", (150.0, 200.0))  # the one bright pixel
-    for node in frontal.nodes[1:]:
-        if node.IsA("vtkMRMLDisplayableNode"):
-            node.GetDisplayNode().SetVisibility(False)
+    frontal.hide()
     bright = np.argwhere(red.picture()[:, :, 0] > 90)  # around it is 42
     assert len(bright) > 0
     row, column = bright.mean(axis=0)
@@ -156,6 +154,19 @@ def test_a_layer_that_comes_later_is_shown_in_the_same_view_only(
     assert is_coloured(views[0].picture()).any()
     assert not is_coloured(views[1].picture()).any()
     frontal.close()
+
+
+def test_an_image_is_hidden_until_it_is_shown_and_when_it_is_told_so(
+    app: Any, red: MouseView, frontal: SceneAssessment, lateral: SceneAssessment
+) -> None:
+    for index, (x, y) in enumerate(POINTS[View.LATERAL].values()):
+        lateral.points_node.SetNthControlPointPosition(index, *GRID.to_ras((x + 5, y)))
+    frontal.points_node.UnsetAllControlPoints()
+    assert not is_coloured(red.picture()).any()
+    lateral.show_in(red.node.GetID())
+    assert is_coloured(red.picture()).any()
+    lateral.hide()
+    assert not is_coloured(red.picture()).any()
 
 
 def test_more_images_than_views_are_refused(

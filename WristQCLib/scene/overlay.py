@@ -46,7 +46,7 @@ class Overlay:
     def __init__(self, scene: Any, name: str, grid: PixelGrid) -> None:
         self._scene, self._name = scene, name
         self.grid = grid
-        self._view_ids: tuple[str, ...] = ()
+        self._view_ids: tuple[str, ...] | None = None
         self._layers: dict[str, _Layer] = {}
         self._drawn: Assessment | None = None
         self._drawn_height = 0.0
@@ -57,13 +57,13 @@ class Overlay:
         """All nodes but those that display them."""
         return tuple(node for layer in self._layers.values() for node in layer.nodes)
 
-    def show_in(self, view_ids: Iterable[str]) -> None:
-        """Show it in these views only; in all when there are none."""
-        self._view_ids = tuple(view_ids)
+    def show_in(self, view_ids: Iterable[str] | None) -> None:
+        """Show it in these views only; in all when there are none, nowhere for None."""
+        self._view_ids = None if view_ids is None else tuple(view_ids)
         for node in self.nodes:
             show_only_in(node, self._view_ids)
         self.stop_watching()
-        for view in filter(None, map(self._scene.GetNodeByID, self._view_ids)):
+        for view in filter(None, map(self._scene.GetNodeByID, self._view_ids or ())):
             self._watched.append((view, view.AddObserver("ModifiedEvent", self._on_zoom)))
         self._on_zoom()
 
@@ -115,7 +115,7 @@ class Overlay:
 
     def _letter_height(self, assessment: Assessment) -> float:
         """In mm, as the image is zoomed now."""
-        for view_id in self._view_ids:
+        for view_id in self._view_ids or ():
             view = self._scene.GetNodeByID(view_id)
             if view is not None and view.GetDimensions()[1] > 0:
                 return float(_TEXT_PIXELS * view.GetFieldOfView()[1] / view.GetDimensions()[1])
@@ -179,11 +179,12 @@ class _Layer:
             node.EndModify(modifying)
 
 
-def show_only_in(node: Node, view_ids: Sequence[str]) -> None:
-    """Show a node in these views only; in all when there are none."""
+def show_only_in(node: Node, view_ids: Sequence[str] | None) -> None:
+    """Show a node in these views only; in all when there are none, nowhere for None."""
     display = node.GetDisplayNode()
+    display.SetVisibility(view_ids is not None)
     display.RemoveAllViewNodeIDs()
-    for view_id in view_ids:
+    for view_id in view_ids or ():
         display.AddViewNodeID(view_id)
 
 

@@ -9,12 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from WristQCLib.artefact import ArtefactFinding
-from WristQCLib.assessment import Assessment, Score
+from WristQCLib.assessment import Assessment
 from WristQCLib.assessor import reassess
 from WristQCLib.findings import Finding, Side, View
 from WristQCLib.keypoints import Keypoint, Keypoints, Point
@@ -26,14 +25,13 @@ from WristQCLib.scene.overlay import Overlay, remove_node, show_only_in
 from WristQCLib.scene.placing import Placing
 from WristQCLib.scene.points import (
     create_points_node,
-    read_keypoints,
     read_state,
     same_state,
     write_description,
     write_keypoints,
     write_state,
 )
-from WristQCLib.scene.stored import from_text, to_text
+from WristQCLib.scene.store import Store
 from WristQCLib.scene.volume import create_volume_node, set_spacing
 
 Node = Any
@@ -41,11 +39,6 @@ Callback = Callable[["SceneAssessment"], None]
 
 log = logging.getLogger("wristqc")
 
-KIND, STORED = "WristQC.Kind", "assessment"
-"""Attribute by which the script node of an assessment is known."""
-_VOLUME, _POINTS = "WristQC.volume", "WristQC.points"
-"""Roles of the script node's references."""
-_NO_SCORE = Score((), 0, "", 0, "")
 _MOST_ROUNDS = 20
 """Listeners that move points themselves are told so often of one event."""
 
@@ -65,24 +58,23 @@ class SceneAssessment:
     """
 
     def __init__(
-        self, scene: Any, assessment: Assessment, volume: Node, points: Node, store: Node,
-        person: str,
-    ) -> None:  # fmt: skip
+        self, scene: Any, assessment: Assessment, store: Store, history: History, person: str
+    ) -> None:
         self.person = person
-        self.volume_node, self.points_node, self._store = volume, points, store
-        self._scene = scene
+        self.volume_node, self.points_node = store.nodes()
+        self._scene, self._store, self._history = scene, store, history
         self._assessment = assessment
         self._grid = PixelGrid.of(assessment.geometry)
         self._overlay = Overlay(scene, assessment.name, self._grid)
         self._callbacks: list[Callback] = []
         self._settled = assessment.keypoints
         """Keypoints when the last correction was complete."""
-        self._history = History()
         self._interacting = self._writing = self._serving = self._moved_again = False
-        self._placing = Placing(scene, points)
+        self._placing = Placing(scene, self.points_node)
         self._observers: list[tuple[Any, int]] = []
         self.closed = False
         self._overlay.update(assessment)
+        self.hide()
         self._observe()
 
     @classmethod
@@ -103,39 +95,21 @@ class SceneAssessment:
         volume = create_volume_node(scene, radiograph)
         points = create_points_node(scene, f"{assessment.name} keypoints")
         write_keypoints(points, assessment.keypoints, PixelGrid.of(assessment.geometry))
-        store = scene.AddNewNodeByClass("vtkMRMLScriptedModuleNode", f"{assessment.name} WristQC")
-        store.SetAttribute(KIND, STORED)
-        store.SetNodeReferenceID(_VOLUME, volume.GetID())
-        store.SetNodeReferenceID(_POINTS, points.GetID())
-        session = cls(scene, assessment, volume, points, store, person)
-        session._store_assessment()
-        session._store_corrections()
-        return session
+        store = Store.create(scene, f"{assessment.name} WristQC", volume, points)
+        store.write(assessment)
+        store.write_history(History())
+        return cls(scene, assessment, store, History(), person)
 
     @classmethod
-    def restore(cls, scene: Any, store: Node, *, person: str = "unnamed") -> SceneAssessment:
-        """The session of a script node that came with a loaded scene.
+    def restore(cls, scene: Any, store: Store, *, person: str = "unnamed") -> SceneAssessment:
+        """The session of what a loaded scene stores.
 
         Raises
         ------
         SceneError
             If its nodes are gone or its text cannot be read.
         """
-        volume, points = store.GetNodeReference(_VOLUME), store.GetNodeReference(_POINTS)
-        if volume is None or points is None:
-            raise SceneError(
-                f"The scene lacks the image or the points of '{store.GetName()}'; assess the image"
-                " again."
-            )
-        assessment: Assessment = from_text(Assessment, store.GetParameter("assessment"))
-        keypoints = None
-        if assessment.view.value is not None:
-            grid = PixelGrid.of(assessment.geometry)
-            keypoints = read_keypoints(points, assessment.view.value, grid)
-        assessment = reassess(assessment, keypoints=keypoints)
-        session = cls(scene, assessment, volume, points, store, person)
-        session._history = from_text(History, store.GetParameter("corrections"))
-        return session
+        return cls(scene, store.read(), store, store.read_history(), person)
 
     # What is ----------------------------------------------------------------------------------
 
@@ -164,7 +138,7 @@ class SceneAssessment:
     @property
     def nodes(self) -> tuple[Node, ...]:
         """The nodes that belong to the session."""
-        return (self.volume_node, self.points_node, self._store, *self._overlay.nodes)
+        return (self.volume_node, self.points_node, self._store.node, *self._overlay.nodes)
 
     def on_change(self, callback: Callback) -> Callable[[], None]:
         """Call `callback(session)` after every change, and once when the session has ended.
@@ -183,9 +157,17 @@ class SceneAssessment:
         return end
 
     def show_in(self, *view_ids: str) -> None:
-        """Show points and overlay in these views only, for all images lie in the same place."""
+        """Show points and overlay in these views only, in all views when none is given.
+
+        All images lie in the same place, so a session is hidden until it is told where to be shown.
+        """
         show_only_in(self.points_node, view_ids)
         self._overlay.show_in(view_ids)
+
+    def hide(self) -> None:
+        """Show points and overlay nowhere."""
+        show_only_in(self.points_node, None)
+        self._overlay.show_in(None)
 
     # What a person does -----------------------------------------------------------------------
 
@@ -266,7 +248,7 @@ class SceneAssessment:
         self._detach()
         self._overlay.remove()
         if not keep_nodes:
-            for node in (self.points_node, self.volume_node, self._store):
+            for node in (self.points_node, self.volume_node, self._store.node):
                 if node.GetScene() is not None:
                     remove_node(self._scene, node)
 
@@ -305,7 +287,7 @@ class SceneAssessment:
     def _end_with(self, removed: Node) -> None:
         """Somebody deletes one of the nodes: the others have no sense without it."""
         self._detach()
-        for node in (*self._overlay.nodes, self.points_node, self.volume_node, self._store):
+        for node in reversed(self.nodes):
             if node is not removed and node.GetScene() is not None:
                 remove_node(self._scene, node)
 
@@ -364,9 +346,7 @@ class SceneAssessment:
                 by = f"person:{self.person}" if state[0] is not Finding.NOT_ASSESSABLE else ""
                 now = Keypoint(point.name, *state, placed_by=by)
             moved = moved.replaced(now)
-            if replace(now, position=None, finding=Finding.NOT_FOUND) != replace(
-                point, position=None, finding=Finding.NOT_FOUND
-            ):
+            if (now.confidence, now.placed_by) != (point.confidence, point.placed_by):
                 with self._silent():
                     write_description(self.points_node, index, moved.view, now, self._grid)
         if moved is keypoints:
@@ -392,7 +372,7 @@ class SceneAssessment:
         )  # fmt: skip
         if step:
             self._history = self._history.with_step(step)
-            self._store_corrections()
+            self._store.write_history(self._history)
         return bool(step)
 
     def _set_state(self, name: str, state: tuple[Finding, Point | None]) -> None:
@@ -407,7 +387,7 @@ class SceneAssessment:
         for point in points:
             keypoints = keypoints.replaced(point)
         self._replace(reassess(self._assessment, keypoints=keypoints))
-        self._store_corrections()
+        self._store.write_history(self._history)
 
     def _replace(self, assessment: Assessment) -> None:
         """Show another assessment of the image."""
@@ -415,7 +395,6 @@ class SceneAssessment:
         self._placing.stop()
         self._assessment = assessment
         self._settled = assessment.keypoints
-        self._interacting = False
         grid = PixelGrid.of(assessment.geometry)
         if grid != self._grid:
             self._grid = self._overlay.grid = grid
@@ -423,7 +402,7 @@ class SceneAssessment:
         with self._silent():
             write_keypoints(self.points_node, assessment.keypoints, grid)
         self._overlay.update(assessment)
-        self._store_assessment()
+        self._store.write(assessment)
         self._tell()
 
     def _tell(self) -> None:
@@ -457,23 +436,6 @@ class SceneAssessment:
         assert self.keypoints is not None
         return self.keypoints.points.index(point)
 
-    # What is stored ---------------------------------------------------------------------------
-
-    def _store_assessment(self) -> None:
-        """All but what the points and the rules tell, and without identity of the patient."""
-        items = tuple(
-            replace(item, value="") if item.identity else item
-            for item in self._assessment.basic_information
-        )
-        kept = replace(
-            self._assessment, path="", basic_information=items, keypoints=None, measurements={},
-            score=_NO_SCORE,
-        )  # fmt: skip
-        self._store.SetParameter("assessment", to_text(kept))
-
-    def _store_corrections(self) -> None:
-        self._store.SetParameter("corrections", to_text(self._history))
-
 
 def restore_all(
     scene: Any, *, person: str = "unnamed", living: Collection[SceneAssessment] = ()
@@ -494,11 +456,9 @@ def restore_all(
     SceneError
         If one of them cannot be restored.
     """
-    nodes = scene.GetNodesByClass("vtkMRMLScriptedModuleNode")
-    stores = [nodes.GetItemAsObject(n) for n in range(nodes.GetNumberOfItems())]
     known = [node for session in living for node in session.nodes]
     return [
         SceneAssessment.restore(scene, store, person=person)
-        for store in stores
-        if store.GetAttribute(KIND) == STORED and store not in known
+        for store in Store.all_in(scene)
+        if store.node not in known
     ]

@@ -1,0 +1,283 @@
+"""What the panel beside the image shows, as plain rows: short, in the words of the protocol.
+
+Knows no widgets, so that it can be read and tested without any.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from WristQCLib.advice import Advice
+from WristQCLib.assessment import Assessment, PartScore, Section, TaskScore
+from WristQCLib.findings import Finding
+from WristQCLib.keypoints import Keypoint
+from WristQCLib.protocol import Interval, PartRule, Protocol
+
+GRADE_COLOURS = ("#00795a", "#0067a6", "#b87a00", "#c4500a")
+"""By rank, best first; those of the report (`Resources/Report/report.css`)."""
+UNKNOWN_COLOUR = "#77838f"
+
+
+def _(text: str) -> str:
+    """`text` in the language of the application, where there is one: 3D Slicer."""
+    try:
+        from slicer.i18n import tr
+    except ImportError:
+        return text
+    return str(tr(text))
+
+
+class State(Enum):
+    """What became of the points of a task."""
+
+    FULL = "✓"
+    LOST = "✗"
+    OPEN = "?"
+
+
+@dataclass(frozen=True)
+class Badge:
+    """The verdict.
+
+    Attributes
+    ----------
+    grade
+        Letter of the grade.
+    colour
+        ``#RRGGBB`` of the grade.
+    total
+        ``"78"``, of 100.
+    range
+        What is still possible, empty for a complete score.
+    """
+
+    grade: str
+    colour: str
+    total: str
+    range: str
+
+
+@dataclass(frozen=True)
+class TaskRow:
+    """One task, or all items of basic information together.
+
+    Attributes
+    ----------
+    tasks
+        Ids of the tasks that the row tells of.
+    detail
+        Why points were lost or are open; empty when all were given.
+    """
+
+    tasks: tuple[str, ...]
+    title: str
+    measured: str
+    points: str
+    detail: str
+    state: State
+
+
+@dataclass(frozen=True)
+class KeypointRow:
+    """One keypoint: ``"P2 radial styloid"``, and where it is or is not."""
+
+    name: str
+    title: str
+    state: str
+    finding: Finding
+
+
+def badge(assessment: Assessment) -> Badge:
+    """Grade and total."""
+    score = assessment.score
+    rank = list(_ranked(assessment.protocol)).index(score.grade)
+    span = ""
+    if not score.complete:
+        span = _("{total} to {reachable} possible").format(
+            total=score.total, reachable=score.reachable
+        )
+        if score.grade != score.reachable_grade:
+            span += _(", grade {worst} to {best}").format(
+                worst=score.grade, best=score.reachable_grade
+            )
+    return Badge(
+        score.grade,
+        GRADE_COLOURS[min(rank, len(GRADE_COLOURS) - 1)],
+        str(score.total),
+        span,
+    )
+
+
+def _ranked(protocol: Protocol) -> list[str]:
+    return sorted(protocol.grades, key=lambda grade: -protocol.grades[grade])
+
+
+def task_rows(assessment: Assessment) -> tuple[TaskRow, ...]:
+    """A row for each task; the items of basic information are one row."""
+    items = [t for t in assessment.score.tasks if t.section is Section.BASIC_INFORMATION]
+    others = [t for t in assessment.score.tasks if t.section is not Section.BASIC_INFORMATION]
+    rows = [_items_row(items)] if items else []
+    return (*rows, *(_task_row(task, assessment) for task in others))
+
+
+def _items_row(items: list[TaskScore]) -> TaskRow:
+    missing = [item.title for item in items if not item.points and item.assessable]
+    unknown = [item.title for item in items if not item.assessable]
+    told = []
+    if missing:
+        told.append(_("Missing: {items}").format(items=", ".join(missing)))
+    if unknown:
+        told.append(_("Unknown: {items}").format(items=", ".join(unknown)))
+    present = len(items) - len(missing) - len(unknown)
+    return TaskRow(
+        tuple(item.id for item in items),
+        _("Basic information in the DICOM header"),
+        _("{present} of {count}").format(present=present, count=len(items)),
+        _points(
+            *(
+                sum(c)
+                for c in zip(*((i.points, i.reachable, i.max_points) for i in items), strict=True)
+            )
+        ),
+        "; ".join(told),
+        State.OPEN if unknown else State.LOST if missing else State.FULL,
+    )
+
+
+def _task_row(task: TaskScore, assessment: Assessment) -> TaskRow:
+    lost = task.points < task.max_points
+    state = State.OPEN if not task.assessable else State.LOST if lost else State.FULL
+    told = [task.reason] if task.reason else []
+    if state is State.LOST and task.parts:
+        told += _lost_parts(task, assessment)
+    return TaskRow(
+        (task.id,),
+        task.title,
+        _measured(task, assessment),
+        _points(task.points, task.reachable, task.max_points),
+        " ".join(told),
+        state,
+    )
+
+
+def _measured(task: TaskScore, assessment: Assessment) -> str:
+    if task.id == "side_marker":
+        return str(assessment.side_marker.side or "–")
+    if task.id == "artefact":
+        artefact = assessment.artefact
+        if artefact.finding is Finding.NOT_ASSESSABLE:
+            return "–"
+        told = _("present") if artefact.finding is Finding.FOUND else _("none")
+        return told + _confidence(artefact.probability)
+    values = [_value(part) for part in task.parts]
+    return "\n".join(values) if any(value != "–" for value in values) else "–"
+
+
+def _lost_parts(task: TaskScore, assessment: Assessment) -> Iterable[str]:
+    """Each measurement that cost points, with what would have had them all."""
+    view = assessment.view.value
+    rules = assessment.protocol.layout[view] if view else ()
+    rule = next(rule for rule in rules if rule.id == task.id)
+    for part, part_rule in zip(task.parts, rule.parts, strict=True):
+        if part.points < part.max_points:
+            lost = part.max_points - part.points
+            what = _name(part) if len(task.parts) > 1 else ""
+            told = _("{measured}, full points {wanted}: −{lost}").format(
+                measured=_value(part), wanted=_wanted(part_rule, part.measurement.unit), lost=lost
+            )
+            yield f"{what} {told}.".strip()
+
+
+def _name(part: PartScore) -> str:
+    words = part.measurement.id.replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def _value(part: PartScore) -> str:
+    measurement = part.measurement
+    if measurement.value is None:
+        return "–"
+    if not measurement.unit:
+        return _("yes") if measurement.value else _("no")
+    return _with_unit(f"{measurement.value:.1f}", measurement.unit)
+
+
+def _wanted(rule: PartRule, unit: str) -> str:
+    if not unit:
+        return _("yes")
+    full: Interval = rule.full
+    if math.isinf(full.low) or (full.low == 0 and rule.zero.low <= 0):
+        return _with_unit(f"≤ {full.high:g}", unit)
+    if math.isinf(full.high):
+        return _with_unit(f"≥ {full.low:g}", unit)
+    return _with_unit(f"{full.low:g}–{full.high:g}", unit)
+
+
+def _with_unit(text: str, unit: str) -> str:
+    return f"{text}°" if unit == "deg" else f"{text} {unit}"
+
+
+def _points(points: int, reachable: int, most: int) -> str:
+    return f"{points}/{most}" if points == reachable else f"{points}–{reachable}/{most}"
+
+
+def advice_rows(advice: Iterable[Advice]) -> tuple[tuple[str, str, tuple[str, ...]], ...]:
+    """(gain, text, task ids) of each piece of advice."""
+    return tuple((f"+{a.gain}", a.text[:1].upper() + a.text[1:], a.tasks) for a in advice)
+
+
+def keypoint_rows(assessment: Assessment) -> tuple[KeypointRow, ...]:
+    """A row for each keypoint of the view, in the paper's order."""
+    return tuple(
+        KeypointRow(
+            point.name,
+            f"P{number} {point.name.replace('_', ' ').replace('mcp', 'MCP')}",
+            _whereabouts(point),
+            point.finding,
+        )
+        for number, point in enumerate(assessment.keypoints or (), start=1)
+    )
+
+
+def _whereabouts(point: Keypoint) -> str:
+    if point.finding is Finding.NOT_ASSESSABLE:
+        return _("to be placed")
+    told = _("found") if point.finding is Finding.FOUND else _("not in the image")
+    if point.placed_by.startswith("person:"):
+        name = point.placed_by.removeprefix("person:")
+        return _("{finding}, by {person}").format(finding=told, person=name)
+    return told + _confidence(point.confidence)
+
+
+def remarks(assessment: Assessment) -> tuple[str, ...]:
+    """What a reader must know before the points."""
+    told = list(assessment.notes)
+    if assessment.view.value is None:
+        told.append(_("The view is unknown: state it below."))
+    if assessment.spacing.value is None:
+        told.append(
+            _("The pixel size is unknown, so lengths are not assessable: {why}.").format(
+                why=assessment.spacing.source.rstrip(".")
+            )
+        )
+    return tuple(dict.fromkeys(told))
+
+
+def _confidence(confidence: float | None) -> str:
+    return "" if confidence is None else f" ({confidence:.0%})"
+
+
+def told_of(assessment: Assessment) -> str:
+    """View, side and what assessed it, in one line."""
+    sides: Mapping[str, str] = {"L": _("left"), "R": _("right")}
+    view, side = assessment.view, assessment.side
+    told = str(view.value) if view.value else _("view unknown")
+    parts = [told + _confidence(view.confidence)]
+    told = sides[side.value] if side.value else _("side unknown")
+    parts.append(told + _confidence(side.confidence))
+    if assessment.device:
+        parts.append(_("models on {device}").format(device=assessment.device))
+    return ", ".join(parts)

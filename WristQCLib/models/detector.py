@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 MAX_SHIFT = 0.25
 """A second look that moves a point by more than this share of the diagonal is not believed."""
 
-MIN_HEIGHT_RATIO = 0.5
+MIN_HEIGHT_RATIO = 0.2
 """... nor one whose peak is lower than this share of the first look's."""
 
 

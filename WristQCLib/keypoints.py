@@ -26,6 +26,17 @@ KEYPOINT_NAMES: Mapping[View, tuple[str, ...]] = {
 """Keypoints of each view in the paper's order: P1, P2, ... (specification, section 2)."""
 
 
+def words(identifier: str) -> str:
+    """An identifier as words: ``"thumb_mcp_joint"`` becomes ``"thumb MCP joint"``."""
+    return identifier.replace("_", " ").replace("mcp", "MCP")
+
+
+def short_label(view: View, name: str) -> str:
+    """What stands beside a keypoint in pictures: ``"P1 scaphoid"``, numbered as in the paper."""
+    number = KEYPOINT_NAMES[view].index(name) + 1
+    return f"P{number} {words(name).removesuffix(' centre')}"
+
+
 @dataclass(frozen=True)
 class Keypoint:
     """One anatomical landmark.

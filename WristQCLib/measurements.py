@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from WristQCLib.findings import Finding, View
-from WristQCLib.keypoints import Keypoints, Point
+from WristQCLib.keypoints import Keypoints, Point, words
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def midpoint(a: Point, b: Point) -> Point:
 def _position(keypoints: Keypoints, name: str) -> Point:
     point = keypoints[name]
     if point.position is None:
-        label = name.replace("_", " ").replace("mcp", "MCP")
+        label = words(name)
         state = (
             "is not in the image"
             if point.finding is Finding.NOT_FOUND

@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 from WristQCLib.annotations import Annotation, Form, annotate
 from WristQCLib.assessment import Assessment
 from WristQCLib.findings import Finding
-from WristQCLib.keypoints import Keypoint, Point
+from WristQCLib.keypoints import Keypoint, Point, short_label, words
 from WristQCLib.measurements import ImageGeometry
 from WristQCLib.report.files import ReportError
 from WristQCLib.report.label_placement import Box, Wish, place_labels
@@ -121,11 +121,6 @@ class _Unplaced:
     """The point that it names."""
 
 
-def words(identifier: str) -> str:
-    """An identifier as words: ``"thumb_mcp_joint"`` becomes ``"thumb MCP joint"``."""
-    return identifier.replace("_", " ").replace("mcp", "MCP")
-
-
 def drawing(assessment: Assessment) -> Drawing:
     """What is to be drawn over the image, with a place for every label."""
     geometry = assessment.geometry
@@ -140,10 +135,8 @@ def drawing(assessment: Assessment) -> Drawing:
     long_side = max(x1 - x0, y1 - y0)
 
     points = tuple(assessment.keypoints or ())
-    names = {
-        point.name: f"P{n} {words(point.name).removesuffix(' centre')}"
-        for n, point in enumerate(points, start=1)
-    }
+    view = assessment.view.value
+    names = {point.name: short_label(view, point.name) for point in points} if view else {}
     annotations = (
         annotate(assessment.keypoints, geometry, assessment.measurements)
         if assessment.keypoints

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from WristQCLib.assessment import Section
-from WristQCLib.report.figure import Drawing, words
+from WristQCLib.keypoints import words
+from WristQCLib.report.figure import Drawing
 from WristQCLib.report.files import ReportError, write_text
 from WristQCLib.report.json_report import Record
 from WristQCLib.resources import RESOURCES

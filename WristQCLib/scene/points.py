@@ -10,8 +10,7 @@ import json
 from typing import Any
 
 from WristQCLib.findings import Finding, View
-from WristQCLib.keypoints import KEYPOINT_NAMES, Keypoint, Keypoints, Point
-from WristQCLib.report.figure import words
+from WristQCLib.keypoints import Keypoint, Keypoints, Point, short_label
 from WristQCLib.scene.errors import SceneError
 from WristQCLib.scene.grid import PixelGrid
 
@@ -61,8 +60,7 @@ def colour_of(point: Keypoint, grid: PixelGrid) -> str:
 
 def label(view: View, name: str, *, uncertain: bool = False) -> str:
     """Short name of a keypoint with the paper's number: ``"P2 radial styloid"``."""
-    number = KEYPOINT_NAMES[view].index(name) + 1
-    return f"P{number} {words(name).removesuffix(' centre')}" + (" ?" if uncertain else "")
+    return short_label(view, name) + (" ?" if uncertain else "")
 
 
 def is_uncertain(point: Keypoint, grid: PixelGrid) -> bool:

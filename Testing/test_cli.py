@@ -47,7 +47,7 @@ def test_the_samples_are_assessed_and_all_reports_written(samples_run):
 
 
 def test_good_samples_score_better_than_bad_ones(samples_run):
-    total = {name: record["score"]["total"] for name, record in records(samples_run[1]).items()}
+    total = {name: record["total"] for name, record in records(samples_run[1]).items()}
     assert total["frontal_good"] >= 90
     assert total["lateral_good"] >= 90
     assert total["frontal_bad"] < 60
@@ -87,7 +87,7 @@ def test_without_models_points_are_left_open(tmp_path):
     result = wristqc("assess", SAMPLE, "--out", tmp_path, "--no-models", "--format", "json")
     assert result.returncode == 0
     (record,) = records(tmp_path).values()
-    assert record["score"]["complete"] is False
+    assert record["complete"] is False
     assert record["artefact"]["finding"] == "not assessable"
     assert record["models"] == {}
     assert not (tmp_path / "index.html").exists()

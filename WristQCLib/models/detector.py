@@ -120,6 +120,24 @@ class KeypointDetector:
             self._keypoint(name, first[name].presence, located[name], grey) for name in self.names
         ]
 
+    def clarity(self, image: npt.NDArray[np.generic], count: int) -> float:
+        """How clearly the view's keypoints are seen: tells an image of this view from others.
+
+        Parameters
+        ----------
+        image
+            (rows, columns), bright = dense; any real type and range.
+        count
+            So many of the clearest keypoints count: some may be outside the image.
+
+        Returns
+        -------
+        Mean height, in [0, 1], of the heat maps' highest peaks.
+        """
+        grey = normalise(image)
+        located = self.look(grey, Letterbox.whole(image.shape, self.input_size, self.isotropic))
+        return float(np.mean(sorted(point.height for point in located.values())[-count:]))
+
     def look(
         self, grey: FloatImage, letterbox: Letterbox, axis: Points | None = None
     ) -> dict[str, Located]:

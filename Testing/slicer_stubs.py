@@ -9,6 +9,7 @@ With SLICER_PYTHON set to ``<Slicer's source>/Base/Python``, Slicer's own parame
 base classes and translation are used in place of the stand-ins.
 """
 
+# ruff: noqa: N801, N802, N803, N815 - names are those of Slicer, CTK and Qt
 from __future__ import annotations
 
 import ctypes

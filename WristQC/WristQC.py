@@ -44,8 +44,8 @@ class WristQC(ScriptedLoadableModule):
         self.parent.helpText = _(
             "Grades the quality of wrist radiographs: basic information in the DICOM header, side"
             " marker, foreign objects, positioning and layout. Keypoints are found by models or"
-            " placed by hand; the score follows while a point is dragged. For quality control, not a"
-            " diagnostic device."
+            " placed by hand; the score follows while a point is dragged. For quality control, not"
+            " for diagnosis."
         )
         self.parent.acknowledgementText = _(
             "Scoring follows the published quality-control method for wrist radiographs with"
@@ -129,7 +129,7 @@ class WristQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     TICK_MS = 5
     """Pause between two looks at what the worker has finished: Slicer's own events come then."""
     WORK_SECONDS = 0.025
-    """What the worker gets in each look; with the pause, the window answers some 30 times a second."""
+    """What the worker gets in each look; so the window answers some 30 times a second."""
     ADVICE_DELAY_MS = 150
     """Advice tries many corrections, so it is renewed only when a point has come to rest."""
     SETTINGS = {  # noqa: RUF012 - never changed
@@ -175,9 +175,9 @@ class WristQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
         self.runTimer = self.makeTimer(self.TICK_MS, self.onRunTick)
         self.studiesTimer = self.makeTimer(self.TICK_MS, self.onStudiesTick)
-        self.databaseTimer = self.makeTimer(500, self.onRefreshStudies, singleShot=True)
-        self.adviceTimer = self.makeTimer(self.ADVICE_DELAY_MS, self.updateAdvice, singleShot=True)
-        self.fitTimer = self.makeTimer(200, self.onFitViews, singleShot=True)
+        self.databaseTimer = self.makeTimer(500, self.onRefreshStudies, once=True)
+        self.adviceTimer = self.makeTimer(self.ADVICE_DELAY_MS, self.updateAdvice, once=True)
+        self.fitTimer = self.makeTimer(200, self.onFitViews, once=True)
 
         self.fillChoices()
         self.readSettings()
@@ -258,7 +258,9 @@ class WristQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         from WristQCLib.worklist import Order
 
         parameters = self._parameterNode
-        self.ui.sourceStack.currentIndex = list(InputSource).index(parameters.source)
+        pages = (self.ui.databasePage, self.ui.volumePage, self.ui.filesPage)
+        for source, page in zip(InputSource, pages, strict=True):
+            page.visible = source is parameters.source
         order = Order(parameters.order.value)
         both = parameters.showBothViews
         if order is not self.review.order:
@@ -271,11 +273,17 @@ class WristQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.updateApplyButtons()
 
     @staticmethod
-    def makeTimer(milliseconds, slot, singleShot=False):
+    def makeTimer(milliseconds, slot, once=False):
+        """A timer that calls a slot each time, or once after each start."""
         timer = qt.QTimer()
         timer.interval = milliseconds
-        timer.singleShot = singleShot
-        timer.timeout.connect(slot)
+
+        def onTimeout():
+            if once:
+                timer.stop()
+            slot()
+
+        timer.timeout.connect(onTimeout)
         return timer
 
     def connectWidgets(self):
@@ -402,7 +410,7 @@ class WristQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if not hasattr(self, "studyTree"):
             return
         tree = self.studyTree
-        text = _("{studies} studies with wrist radiographs, {images} images").format(
+        text = _("Studies with wrist radiographs: {studies}, images: {images}").format(
             studies=tree.shown, images=len(tree.listed)
         )
         if tree.reading:
@@ -548,6 +556,9 @@ class WristQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             ui.imageLabel.text = told_of(assessment)
             self.taskTable.fill(task_rows(assessment))
             self.keypointTable.fill(keypoint_rows(assessment))
+            place = ui.imageComboBox.currentIndex
+            if place >= 0:
+                ui.imageComboBox.setItemText(place, self.titleOf(item))
         self.updateStated(assessment)
         self.updateKeypointButtons()
         self.adviceTimer.start()
@@ -569,7 +580,7 @@ class WristQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             ui.statusLabel.text = _("Assessing {name} …").format(name=name)
         elif review.total:
             failed = sum(bool(item.problem) for item in review.items)
-            ui.statusLabel.text = _("{done} images done").format(done=review.done)
+            ui.statusLabel.text = _("Images done: {done}").format(done=review.done)
             if failed:
                 ui.statusLabel.text += _(", {failed} could not be assessed").format(failed=failed)
         else:
@@ -738,7 +749,7 @@ class WristQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                     person=self.review.person, go_on=goOn,
                 )  # fmt: skip
                 self.ui.savedLabel.text = "\n".join(
-                    [_("{images} images saved.").format(images=saved.images), *saved.problems]
+                    [_("Images saved: {images}").format(images=saved.images), *saved.problems]
                 )
         finally:
             self._saving = False

@@ -13,8 +13,8 @@ from enum import Enum
 from WristQCLib.advice import Advice
 from WristQCLib.assessment import Assessment, PartScore, Section, TaskScore
 from WristQCLib.findings import Finding
-from WristQCLib.keypoints import Keypoint
-from WristQCLib.protocol import Interval, PartRule, Protocol
+from WristQCLib.keypoints import Keypoint, words
+from WristQCLib.protocol import PartRule, Protocol
 
 GRADE_COLOURS = ("#00795a", "#0067a6", "#b87a00", "#c4500a")
 """By rank, best first; those of the report (`Resources/Report/report.css`)."""
@@ -183,17 +183,21 @@ def _lost_parts(task: TaskScore, assessment: Assessment) -> Iterable[str]:
     rule = next(rule for rule in rules if rule.id == task.id)
     for part, part_rule in zip(task.parts, rule.parts, strict=True):
         if part.points < part.max_points:
-            lost = part.max_points - part.points
-            what = _name(part) if len(task.parts) > 1 else ""
-            told = _("{measured}, full points {wanted}: −{lost}").format(
-                measured=_value(part), wanted=_wanted(part_rule, part.measurement.unit), lost=lost
-            )
-            yield f"{what} {told}.".strip()
+            wanted = _wanted(part_rule, part.measurement.unit)
+            if len(task.parts) > 1:
+                yield _("{measurement} {value}: −{lost} (full points: {wanted}).").format(
+                    measurement=_name(part),
+                    value=_value(part),
+                    lost=part.max_points - part.points,
+                    wanted=wanted,
+                )
+            elif part.measurement.unit:
+                yield _("Full points: {wanted}.").format(wanted=wanted)
 
 
 def _name(part: PartScore) -> str:
-    words = part.measurement.id.replace("_", " ")
-    return words[:1].upper() + words[1:]
+    name = words(part.measurement.id)
+    return name[:1].upper() + name[1:]
 
 
 def _value(part: PartScore) -> str:
@@ -208,7 +212,7 @@ def _value(part: PartScore) -> str:
 def _wanted(rule: PartRule, unit: str) -> str:
     if not unit:
         return _("yes")
-    full: Interval = rule.full
+    full = rule.full
     if math.isinf(full.low) or (full.low == 0 and rule.zero.low <= 0):
         return _with_unit(f"≤ {full.high:g}", unit)
     if math.isinf(full.high):
@@ -234,7 +238,7 @@ def keypoint_rows(assessment: Assessment) -> tuple[KeypointRow, ...]:
     return tuple(
         KeypointRow(
             point.name,
-            f"P{number} {point.name.replace('_', ' ').replace('mcp', 'MCP')}",
+            f"P{number} {words(point.name)}",
             _whereabouts(point),
             point.finding,
         )

@@ -262,7 +262,7 @@ class Review:
     def highlight(self, tasks: Iterable[str] = ()) -> None:
         """Draw the lines of these tasks alone; those of all when there are none."""
         if self.session is not None:
-            getattr(self.session, "highlight", lambda _: None)(tasks)
+            self.session.highlight(tasks)
 
     def _open(self, item: WorkItem, radiograph: Radiograph | None) -> bool:
         """Make sure that an image is in the scene, if it can be read and was assessed."""

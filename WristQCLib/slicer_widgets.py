@@ -35,13 +35,18 @@ class _Table:
             )
             header.setSectionResizeMode(column, kind)
         table.verticalHeader().minimumSectionSize = 1
+        # Rows are as high as their text at the width that the panel has settled for.
+        self._timer = qt.QTimer()
+        self._timer.interval = 0
+        self._timer.timeout.connect(self._fit)
         header.sectionResized.connect(self._on_width_changed)
         self._fit()
 
     def _on_width_changed(self, *_: object) -> None:
-        self._fit()
+        self._timer.start()
 
     def _fit(self) -> None:
+        self._timer.stop()
         self.table.resizeRowsToContents()
         height = self.table.verticalHeader().length() + 2 * self.table.frameWidth
         if self._has_header:

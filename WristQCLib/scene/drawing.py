@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -73,7 +73,11 @@ class Name:
 
 
 def draw(
-    assessment: Assessment, grid: PixelGrid, names: Sequence[Name], letter_height: float
+    assessment: Assessment,
+    grid: PixelGrid,
+    names: Sequence[Name],
+    letter_height: float,
+    tasks: Collection[str] = (),
 ) -> Drawing:
     """Lay out the annotations of an assessment.
 
@@ -87,6 +91,8 @@ def draw(
         Of the keypoints, at positions in pixels.
     letter_height
         Of all labels, in mm.
+    tasks
+        Ids of the tasks whose annotations are drawn alone; all are drawn where these have none.
     """
     if assessment.keypoints is None:
         return Drawing((), ())
@@ -96,6 +102,7 @@ def draw(
         Annotation(a.task, a.form, tuple((x * sx, y * sy) for x, y in a.points), a.label, a.colour)
         for a in annotate(assessment.keypoints, geometry, assessment.measurements)
     ]
+    annotations = [a for a in annotations if a.task in tasks] or annotations
     frame = (-sx / 2, -sy / 2, (geometry.width - 0.5) * sx, (geometry.height - 0.5) * sy)
     texts: list[Text] = []
     at = [(name.position[0] * sx, name.position[1] * sy) for name in names]

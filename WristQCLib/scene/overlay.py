@@ -48,6 +48,7 @@ class Overlay:
         self.grid = grid
         self._view_ids: tuple[str, ...] | None = None
         self._layers: dict[str, _Layer] = {}
+        self._tasks: tuple[str, ...] = ()
         self._drawn: Assessment | None = None
         self._drawn_height = 0.0
         self._watched: list[tuple[Node, int]] = []
@@ -80,6 +81,12 @@ class Overlay:
             if abs(height - self._drawn_height) > _ZOOM * self._drawn_height:
                 self.update(self._drawn)
 
+    def highlight(self, tasks: Iterable[str]) -> None:
+        """Draw the lines of these tasks alone; those of all when there are none."""
+        self._tasks = tuple(tasks)
+        if self._drawn is not None:
+            self.update(self._drawn)
+
     def update(self, assessment: Assessment) -> None:
         """Draw an assessment."""
         keypoints = assessment.keypoints
@@ -93,7 +100,7 @@ class Overlay:
             if keypoints and p.position
         ]
         self._drawn, self._drawn_height = assessment, self._letter_height(assessment)
-        drawing = draw(assessment, self.grid, names, self._drawn_height)
+        drawing = draw(assessment, self.grid, names, self._drawn_height, self._tasks)
         colours = [s.colour for s in drawing.strokes] + [t.colour for t in drawing.texts]
         for colour in colours:
             if colour not in self._layers:

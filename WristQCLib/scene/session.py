@@ -169,6 +169,10 @@ class SceneAssessment:
         show_only_in(self.points_node, None)
         self._overlay.show_in(None)
 
+    def highlight(self, tasks: Iterable[str] = ()) -> None:
+        """Draw the lines of these tasks alone; those of all when there are none."""
+        self._overlay.highlight(tasks)
+
     # What a person does -----------------------------------------------------------------------
 
     def move(self, name: str, position: Point) -> None:

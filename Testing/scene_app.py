@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -28,6 +30,13 @@ from WristQCLib.findings import View
 from WristQCLib.keypoints import Keypoints
 from WristQCLib.radiograph import Radiograph
 from WristQCLib.window import Window
+
+# Where no OpenGL library is installed VTK ends the whole process, so another one tries first.
+_TRIAL = "import vtk; w = vtk.vtkRenderWindow(); w.OffScreenRenderingOn(); w.Render()"
+if subprocess.run([sys.executable, "-c", _TRIAL], capture_output=True, check=False).returncode:
+    pytest.skip(
+        "VTK cannot draw here: install EGL, on Debian the package libegl1", allow_module_level=True
+    )
 
 WIDTH, HEIGHT = 400, 320
 SPACING = (0.4, 0.5)

@@ -390,21 +390,18 @@ class WristQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.databaseTimer.start()  # once for the many signals of an import
 
     def onRefreshStudies(self, *unused):
+        self.studyTree.read(self.logic.studies())
+        self.studiesTimer.start()
+
+    def onStudiesTick(self):
         from WristQCLib.dicom_database import DatabaseError
 
         try:
-            self.studyTree.read(self.logic.studies())
-            self.studiesTimer.start()
+            if not self.studyTree.tick():
+                self.studiesTimer.stop()
         except DatabaseError as error:
-            self.studyTree.read([])
-            self.ui.studiesLabel.text = str(error)
-
-    def onStudiesTick(self):
-        more = False
-        with self.errorsShown(_("The DICOM database could not be read.")):
-            more = self.studyTree.tick()
-        if not more:
             self.studiesTimer.stop()
+            self.ui.studiesLabel.text = str(error)
 
     def onStudiesChanged(self):
         if not hasattr(self, "studyTree"):
@@ -582,7 +579,7 @@ class WristQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             failed = sum(bool(item.problem) for item in review.items)
             ui.statusLabel.text = _("Images done: {done}").format(done=review.done)
             if failed:
-                ui.statusLabel.text += _(", {failed} could not be assessed").format(failed=failed)
+                ui.statusLabel.text += _(", could not be assessed: {failed}").format(failed=failed)
         else:
             ui.statusLabel.text = ""
         self.updateApplyButtons()

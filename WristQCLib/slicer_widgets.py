@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from WristQCLib.advice import Advice
-from WristQCLib.dicom_database import WristImage, WristStudy
+from WristQCLib.dicom_database import DatabaseError, WristImage, WristStudy
 from WristQCLib.panel import KeypointRow, State, TaskRow, advice_rows
 
 Widget = Any
@@ -238,7 +238,7 @@ class StudyTree:
         while self._coming is not None and time.monotonic() < end:
             try:
                 study = next(self._coming, None)
-            except Exception:
+            except DatabaseError:
                 self._coming = None
                 raise
             if study is None:

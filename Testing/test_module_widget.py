@@ -131,7 +131,7 @@ def test_a_run_shows_grade_tasks_and_advice(widget):
     table = rows(widget.ui.tasksTable)
     assert table[0] == ["✗ Basic information in the DICOM header", "13 of 17", "26/34"]
     assert table[1][0].startswith("Missing: ")
-    run_until(lambda: not widget.adviceTimer.isActive())
+    run_until(lambda: not widget.adviceTimer.property("active"))
     assert rows(widget.ui.adviceTable)[0][0] == "+20"
     assert text(widget.ui.applyButton) == "Assess"
 
@@ -147,7 +147,7 @@ def test_the_button_becomes_cancel_while_images_are_assessed(widget, module):
     assert sum(i.assessment is not None for i in widget.review.items) < 6
     assert text(widget.ui.applyButton) == "Assess"
     assert widget.ui.runProgressBar.isHidden()
-    run_until(lambda: not widget.runTimer.isActive())
+    run_until(lambda: not widget.runTimer.property("active"))
 
 
 def test_the_score_follows_a_point_and_is_undone_and_redone(widget):
@@ -283,7 +283,7 @@ def test_studies_of_the_database_are_listed_searched_and_assessed(widget, module
 
 def test_without_a_database_the_panel_says_what_to_do(widget, slicer):
     widget.ui.refreshStudiesButton.click()
-    run_until(lambda: not widget.studiesTimer.isActive())
+    run_until(lambda: not widget.studiesTimer.property("active"))
     assert "not open" in text(widget.ui.studiesLabel)
 
 

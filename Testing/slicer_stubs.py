@@ -404,8 +404,13 @@ def slicer_application(scene_app: Any) -> Iterator[types.ModuleType]:
                 "slicer.parameterNodeWrapper", parameterNodeWrapper=parameterNodeWrapper
             ),
         })  # fmt: skip
-    for name in INSIDE_SLICER:
-        feature.set_selection(TRUE_PROPERTY, name)
+    # Shiboken inspects every loaded module, and torch's namespaces of classes raise at that.
+    hidden = {n: sys.modules.pop(n) for n in list(sys.modules) if n.startswith("torch.")}
+    try:
+        for name in INSIDE_SLICER:
+            feature.set_selection(TRUE_PROPERTY, name)
+    finally:
+        sys.modules.update(hidden)
     spec = importlib.util.spec_from_file_location("WristQC", MODULE)
     assert spec is not None
     assert spec.loader is not None

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from WristQCLib.findings import Finding, Side
-from WristQCLib.marker_letters import (
+from WristQCLib.side_marker import SideMarker, recognise_side_marker
+from WristQCLib.side_marker.letters import (
     balanced_agreement,
     compare,
     prepared_characters,
     turn_letter,
 )
-from WristQCLib.side_marker import SideMarker, recognise_side_marker
 
 FONT_FOLDER = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 FONTS = (

@@ -21,7 +21,8 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
-from WristQCLib.side_marker import Floats, recognise_side_marker
+from WristQCLib.side_marker import recognise_side_marker
+from WristQCLib.side_marker.letters import Floats
 
 
 def load(label: Path) -> tuple[Floats, list[tuple[str, bool]]]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from WristQCLib.atomic_file import written_whole
 from WristQCLib.labels.image_labels import LabelError
 
 Json = dict[str, Any]
@@ -43,10 +42,9 @@ def read_json(path: Path) -> Json:
 
 
 def write_json(path: Path, document: Json) -> None:
-    """Write a JSON object beside `path`, bring it to the disk, and rename it.
+    """Write a JSON object; never half of it.
 
-    ASCII only, because Labelme 5 reads with the system's encoding. Each writer has its own
-    temporary file, so that two of them on one folder never mix their halves.
+    ASCII only, because Labelme 5 reads with the system's encoding.
 
     Raises
     ------
@@ -54,22 +52,10 @@ def write_json(path: Path, document: Json) -> None:
         If the file cannot be written.
     """
     text = json.dumps(document, indent=2, allow_nan=False) + "\n"
-    part: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="ascii", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
-            part = Path(file.name)
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        part.chmod(0o644)
-        part.replace(path)
+        with written_whole(path) as file:
+            file.write(text.encode("ascii"))
     except OSError as error:
-        with suppress(OSError):  # the first error is the one to tell
-            if part is not None:
-                part.unlink(missing_ok=True)
         raise LabelError(
             f"The label file {path} cannot be written ({error.strerror}); choose another folder."
         ) from error

@@ -14,10 +14,8 @@ unknown" (PS3.16, CID 42), under the measurement's own name, and the reason is a
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,7 +36,7 @@ from WristQCLib.attributes import value_of
 from WristQCLib.findings import Finding, Side, View
 from WristQCLib.keypoints import Keypoint
 from WristQCLib.measurements import Measurement
-from WristQCLib.report.files import ReportError
+from WristQCLib.report.files import ReportError, report_file
 from WristQCLib.report.sr_codes import (
     LATERAL_VIEW,
     PRIVATE_CODES,
@@ -79,7 +77,7 @@ _SIDES = {Side.LEFT: codes.SCT.Left, Side.RIGHT: codes.SCT.Right}
 def write_dicom_sr(
     path: Path | str, assessment: Assessment, header: Dataset | None, **options: Any
 ) -> None:
-    """Write a structured report beside `path` and rename it.
+    """Write a structured report; never half of it.
 
     Parameters
     ----------
@@ -93,25 +91,9 @@ def write_dicom_sr(
     ReportError
         If the report cannot be made or written.
     """
-    path = Path(path)
     document = structured_report(assessment, header, **options)
-    part: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
-            part = Path(file.name)
-            document.save_as(file, enforce_file_format=True)
-        part.chmod(0o644)
-        part.replace(path)
-    except OSError as error:
-        with suppress(OSError):  # the first error is the one to tell
-            if part is not None:
-                part.unlink(missing_ok=True)
-        raise ReportError(
-            f"The report {path} cannot be written ({error.strerror}); choose another output folder."
-        ) from error
+    with report_file(Path(path)) as file:
+        document.save_as(file, enforce_file_format=True)
 
 
 def structured_report(

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
+
+from WristQCLib.atomic_file import written_whole
 
 _LONGEST_NAME = 120
 """Bytes of a file name without its suffix; file systems allow 255 with it."""
@@ -19,26 +23,35 @@ class ReportError(OSError):
     """A report cannot be written; the message says which and what to do."""
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text beside `path` and rename it, so that readers never see half a file.
+@contextmanager
+def report_file(path: Path) -> Iterator[BinaryIO]:
+    """A report's file to write to, see `written_whole`.
 
     Raises
     ------
     ReportError
         If the file cannot be written.
     """
-    part = path.with_name(path.name + ".part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # DICOM text may hold lone surrogates, which UTF-8 cannot.
-        part.write_text(text, encoding="utf-8", errors="replace", newline="")
-        part.replace(path)
+        with written_whole(path) as file:
+            yield file
     except OSError as error:
-        with suppress(OSError):  # the first error is the one to tell
-            part.unlink(missing_ok=True)
         raise ReportError(
             f"The report {path} cannot be written ({error.strerror}); choose another output folder."
         ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text; never half of it.
+
+    Raises
+    ------
+    ReportError
+        If the file cannot be written.
+    """
+    with report_file(path) as file:
+        # DICOM text may hold lone surrogates, which UTF-8 cannot.
+        file.write(text.encode("utf-8", errors="replace"))
 
 
 def safe_name(name: str) -> str:

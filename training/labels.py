@@ -32,6 +32,8 @@ class LabelledImage:
         Keypoints that are in the image: (x, y) in pixels, centres at integers.
     foreign_objects
         Boxes (left, top, right, bottom) around foreign objects, in pixels.
+    foreign_outlines
+        Polygons of (x, y) along the borders of those that are outlined and not only boxed.
     flags
         Labelme's flags: artefact, implant, frontal, lateral, oblique ...
     spacing_mm
@@ -47,6 +49,7 @@ class LabelledImage:
     size: tuple[int, int]
     points: Mapping[str, tuple[float, float]]
     foreign_objects: tuple[tuple[float, float, float, float], ...]
+    foreign_outlines: tuple[tuple[tuple[float, float], ...], ...]
     flags: Mapping[str, bool]
     spacing_mm: tuple[float, float] | None
     reference_width_px: float | None
@@ -105,6 +108,11 @@ def read_label(path: Path) -> LabelledImage:
                 for shape in content["shapes"]
                 if shape["label"] == "foreign_object"
                 for xs, ys in [list(zip(*shape["points"], strict=True))]
+            ),
+            foreign_outlines=tuple(
+                tuple((float(x), float(y)) for x, y in shape["points"])
+                for shape in content["shapes"]
+                if shape["label"] == "foreign_object" and shape["shape_type"] == "polygon"
             ),
             flags=content["flags"],
             spacing_mm=None if spacing is None else (float(spacing[0]), float(spacing[1])),

@@ -125,6 +125,8 @@ def test_a_constant_or_tiny_image_is_answered_without_failing(tmp_path: Path) ->
         detector.detect(np.zeros((1, 1)))
     with pytest.raises(ModelError, match="grey image"):
         detector.detect(np.zeros((5, 5, 3)))
+    with pytest.raises(ModelError, match="2x2"):
+        detector.clarity(np.zeros((1, 9)), 2)
 
 
 def test_a_classifiers_probabilities_add_up_to_one(tmp_path: Path) -> None:
@@ -195,6 +197,26 @@ def test_weights_that_carry_code_are_refused(tmp_path: Path) -> None:
 def test_a_classifier_bundle_is_no_keypoint_bundle(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"classification.*keypoints is needed"):
         KeypointDetector.from_bundle(classifier_bundle(tmp_path), "cpu")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("view", "axial"),
+        ("input_size", [64]),
+        ("sigma", "wide"),
+        ("presence_thresholds", {"radial_styloid": 0.5}),
+        ("keypoints", None),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_told_with_its_file(
+    tmp_path: Path, key: str, value: object
+) -> None:
+    bundle = keypoint_bundle(tmp_path)
+    own = json.loads((bundle / "configs/metadata.json").read_text())["wristqc"]
+    edit(bundle / "configs/metadata.json", "wristqc", own | {key: value})
+    with pytest.raises(ModelError, match=r"metadata\.json' are not understood"):
+        KeypointDetector.from_bundle(bundle, "cpu")
 
 
 def test_a_missing_setting_is_named(tmp_path: Path) -> None:

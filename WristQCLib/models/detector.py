@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,11 +11,11 @@ import numpy.typing as npt
 
 from WristQCLib.findings import Finding, View
 from WristQCLib.keypoints import KEYPOINT_NAMES, Keypoint
-from WristQCLib.models.bundles import Bundle, BundleIdentity
-from WristQCLib.models.device import select_device
+from WristQCLib.models.bundled_model import BundledModel, check_grey
+from WristQCLib.models.bundles import Bundle
 from WristQCLib.models.errors import ModelError
 from WristQCLib.models.heatmaps import HeatMaps, decode
-from WristQCLib.models.letterbox import FLIPS, Letterbox
+from WristQCLib.models.letterbox import Letterbox
 from WristQCLib.models.preprocessing import FloatImage, normalise
 from WristQCLib.models.refinement import REFINEMENTS, refinement_box
 from WristQCLib.models.shape_prior import PROXIMAL, Points, beyond, forearm_axis
@@ -44,57 +43,44 @@ class Located:
     second_ratio: float
 
 
-class KeypointDetector:
+class KeypointDetector(BundledModel):
     """Finds the keypoints of one view.
 
     Attributes
     ----------
     view
         The view that the bundle is for.
-    identity
-        Name, version and weights digest, for reports.
-    device
-        Where it runs.
+    names
+        Its keypoints, in the protocol's order.
+    thresholds
+        By name: probability of being in the image from which a keypoint is found.
+    spread_factors
+        By name: standard deviation of the position relative to the width of the peak.
+    sigma
+        Standard deviation of the peaks that the network was trained on, in heat-map pixels.
+    refines
+        Whether a closer look is taken.
     """
 
+    TASK = "keypoints"
+    _network: GU2Net
+
     def __init__(self, bundle: Bundle, network: GU2Net, device: torch.device) -> None:
+        super().__init__(bundle, network, device)
         self.view = View(bundle.setting("view"))
-        self.identity: BundleIdentity = bundle.identity
-        self.device = device
-        self.input_size = bundle.input_size
-        self.isotropic = bundle.setting("letterbox") == "isotropic"
         self.names: tuple[str, ...] = tuple(bundle.setting("keypoints"))
         if self.names != KEYPOINT_NAMES[self.view]:
             raise ModelError(
                 f"The bundle '{bundle.folder}' finds {self.names},"
                 f" but a {self.view} view has {KEYPOINT_NAMES[self.view]}."
             )
-        self.thresholds: Mapping[str, float] = bundle.setting("presence_thresholds")
-        self.spread_factors: Mapping[str, float] = bundle.setting("spread_factors")
+        self.thresholds = self._by_name(bundle.setting("presence_thresholds"))
+        self.spread_factors = self._by_name(bundle.setting("spread_factors"))
         self.sigma = float(bundle.setting("sigma")) / network.input_stride
         self.refines = bool(bundle.setting("second_look"))
-        self.averages_flips = bool(bundle.setting("flip_average"))
-        self._network = network
 
-    @classmethod
-    def from_bundle(cls, folder: str | Path, device: str = "auto") -> KeypointDetector:
-        """Load a bundle.
-
-        Parameters
-        ----------
-        folder
-            A bundle folder such as ``Resources/Models/wrist_keypoints_frontal``.
-        device
-            As in `select_device`.
-
-        Raises
-        ------
-        ModelError
-            If torch is missing, the device is not there, or the folder is broken.
-        """
-        bundle = Bundle.read(folder, "keypoints")
-        chosen = select_device(device)
-        return cls(bundle, bundle.network(chosen), chosen)  # type: ignore[arg-type]
+    def _by_name(self, values: Mapping[str, object]) -> Mapping[str, float]:
+        return {name: float(values[name]) for name in self.names}  # type: ignore[arg-type]
 
     def detect(self, image: npt.NDArray[np.generic]) -> list[Keypoint]:
         """Find all keypoints of the view, in the protocol's order.
@@ -108,13 +94,13 @@ class KeypointDetector:
         -------
         Keypoints with positions (x, y) and spreads in the pixels of `image`. One whose probability
         of being in the image is under the bundle's threshold is NOT_FOUND.
+
+        Raises
+        ------
+        ModelError
+            If this is no grey image of at least 2x2 pixels.
         """
-        if image.ndim != 2 or min(image.shape) < 2:
-            raise ModelError(
-                f"Keypoints are sought in a grey image of at least 2x2 pixels, got {image.shape}."
-            )
-        grey = normalise(image)
-        first = self.look(grey, Letterbox.whole(image.shape, self.input_size, self.isotropic))
+        grey, first = self._first_look(image)
         located = self.look_again(grey, first) if self.refines else first
         return [
             self._keypoint(name, first[name].presence, located[name], grey) for name in self.names
@@ -133,10 +119,21 @@ class KeypointDetector:
         Returns
         -------
         Mean height, in [0, 1], of the heat maps' highest peaks.
+
+        Raises
+        ------
+        ModelError
+            If this is no grey image of at least 2x2 pixels.
         """
-        grey = normalise(image)
-        located = self.look(grey, Letterbox.whole(image.shape, self.input_size, self.isotropic))
+        _, located = self._first_look(image)
         return float(np.mean(sorted(point.height for point in located.values())[-count:]))
+
+    def _first_look(self, image: npt.NDArray[np.generic]) -> tuple[FloatImage, dict[str, Located]]:
+        """The normalised image, and what one pass over all of it finds."""
+        check_grey(image)
+        grey = normalise(image)
+        whole = Letterbox.whole(grey.shape, self.input_size, self.isotropic)
+        return grey, self.look(grey, whole)
 
     def look(
         self, grey: FloatImage, letterbox: Letterbox, axis: Points | None = None
@@ -175,12 +172,9 @@ class KeypointDetector:
         """Heat maps (N, rows, columns) and presence (N), averaged over flips of the input."""
         import torch
 
-        flips = FLIPS if self.averages_flips else FLIPS[:1]
-        plain = torch.from_numpy(pixels)[None, None].to(self.device)
+        batch, flips = self._flipped(pixels)
         with torch.inference_mode():
-            logits, presence = self._network.detect(
-                torch.cat([torch.flip(plain, axes) for axes in flips])
-            )
+            logits, presence = self._network.detect(batch)
             heat_maps = torch.stack(
                 [
                     torch.flip(heat_map, [axis - 1 for axis in axes])

@@ -1,8 +1,8 @@
 """MobileNetV2 on MONAI blocks: the image classifier of the source paper (section 4).
 
 After Sandler, Howard, Zhu, Zhmoginov, Chen: "MobileNetV2: Inverted Residuals and Linear
-Bottlenecks" (CVPR 2018), for any number of input channels and output logits. Two departures can
-be selected; the defaults are the publication's:
+Bottlenecks" (CVPR 2018), for any number of input channels and output logits. Departures can be
+selected; the defaults are the publication's:
 
 - ``input_stride=4`` folds 4x4 pixels into channels instead of the first strided convolution, and
   leaves out the last stride: the cells are as fine as the publication's (32 pixels), at about a
@@ -10,6 +10,10 @@ be selected; the defaults are the publication's:
 - ``pooling="any"``: the image has the property when any place in it has. Each cell of the last
   features gets a logit, and the image's odds are the sum of the cells' odds. A small foreign
   object is then not averaged away, and `cells` tells where it is.
+- ``pooling="highest"``: the same question asked of finer cells, `CELL_STRIDE` pixels apart, which
+  see the features of every coarser stride too (a feature pyramid). The image's logit is a line
+  through the mean of its `HIGHEST` highest cells, so that it depends neither on the size of the
+  object nor on that of the image.
 """
 
 from __future__ import annotations
@@ -33,6 +37,14 @@ FIRST, LAST = 32, 1280
 TOTAL_STRIDE = 32
 RARE_LOGIT = -5.0
 """Bias of a cell's logit at the start, where the cells' odds are added up."""
+
+CELL_STRIDE = 8
+"""Pixels between the cells of a network that pools the highest."""
+
+HIGHEST = 4
+"""How many cells decide: an object that can be made out covers about as many."""
+
+PYRAMID_CHANNELS = 48
 
 RELU6 = ("relu6", {"inplace": True})
 
@@ -83,6 +95,39 @@ class InvertedResidual(nn.Module):
         return x + self.layers(x) if self.residual else self.layers(x)
 
 
+class Pyramid(nn.Module):
+    """Features of several strides added up at the finest of them (Lin et al., CVPR 2017).
+
+    Parameters
+    ----------
+    levels
+        Channels of each level, finest first.
+    channels
+        Channels of the sum.
+    """
+
+    def __init__(self, levels: list[int], channels: int) -> None:
+        super().__init__()
+        self.lateral = nn.ModuleList(
+            convolution(level, channels, kernel_size=1, act=None) for level in levels
+        )
+        self.mix = nn.Sequential(
+            convolution(channels, channels, groups=channels),
+            convolution(channels, channels, kernel_size=1),
+        )
+
+    def forward(self, levels: list[Tensor]) -> Tensor:
+        """(B, `channels`, rows, columns) of the first of `levels`."""
+        maps: list[Tensor] = []
+        for index, lateral in enumerate(self.lateral):
+            maps.append(lateral(levels[index]))
+        total = maps[-1]
+        for k in range(len(maps) - 2, -1, -1):
+            finer = maps[k]
+            total = finer + functional.interpolate(total, size=finer.shape[2:], mode="nearest")
+        return self.mix(functional.relu6(total))
+
+
 class MobileNetV2(nn.Module):
     """Logits (B, `out_channels`) for images (B, `in_channels`, rows, columns) of any size.
 
@@ -99,7 +144,7 @@ class MobileNetV2(nn.Module):
     input_stride
         1, or the side of the pixel blocks that are folded into channels.
     pooling
-        ``"mean"`` of the features, or ``"any"``, see above.
+        ``"mean"`` of the features, ``"any"`` or ``"highest"``, see above.
     """
 
     def __init__(
@@ -112,35 +157,62 @@ class MobileNetV2(nn.Module):
         pooling: str = "mean",
     ) -> None:
         super().__init__()
-        if pooling not in ("mean", "any"):
-            raise ValueError(f"Unknown pooling '{pooling}': use mean or any.")
+        if pooling not in ("mean", "any", "highest"):
+            raise ValueError(f"Unknown pooling '{pooling}': use mean, any or highest.")
         self.input_stride = input_stride
-        self.pools_cells = pooling == "any"
+        self.pooling = pooling
         channels = divisible_by_8(FIRST * width)
         stride = 2 if input_stride == 1 else 1
         folded = in_channels * input_stride**2
         layers: list[nn.Module] = [convolution(folded, channels, stride=stride)]
         total = input_stride * stride
+        levels: list[int] = []
+        self.taps: list[int] = []
         for expansion, stage_channels, blocks, first_stride in STAGES:
             for block in range(blocks):
                 after = divisible_by_8(stage_channels * width)
                 stride = first_stride if block == 0 and total < TOTAL_STRIDE else 1
+                if stride > 1 and total >= CELL_STRIDE:
+                    self.taps.append(len(layers) - 1)
+                    levels.append(channels)
                 total *= stride
                 layers.append(InvertedResidual(channels, after, stride, expansion))
                 channels = after
-        last = divisible_by_8(LAST * max(1.0, width))
-        layers.append(convolution(channels, last, kernel_size=1))
-        self.features = nn.Sequential(*layers)
+        self.taps.append(len(layers) - 1)
+        levels.append(channels)
         self.dropout = nn.Dropout(dropout)
+        if self.pooling == "highest":
+            last = PYRAMID_CHANNELS
+            self.pyramid: Pyramid | None = Pyramid(levels, last)
+            self.line: nn.Linear | None = nn.Linear(1, 1)
+            nn.init.constant_(self.line.weight, 1.0)
+            nn.init.constant_(self.line.bias, 0.0)
+        else:
+            last = divisible_by_8(LAST * max(1.0, width))
+            layers.append(convolution(channels, last, kernel_size=1))
+            self.pyramid, self.line = None, None
+        self.features = nn.Sequential(*layers)
         self.classifier = nn.Linear(last, out_channels)
-        if self.pools_cells:
+        if self.has_cells:
             nn.init.constant_(self.classifier.bias, RARE_LOGIT)
+
+    @property
+    def has_cells(self) -> bool:
+        """Whether places get logits of their own."""
+        return self.pooling != "mean"
 
     def extract(self, image: Tensor) -> Tensor:
         """The last features (B, C, rows, columns)."""
         if self.input_stride > 1:
             image = functional.pixel_unshuffle(image, self.input_stride)
-        return self.features(image)
+        if self.pyramid is None:
+            return self.features(image)
+        levels: list[Tensor] = []
+        for index, layer in enumerate(self.features):
+            image = layer(image)
+            if index in self.taps:
+                levels.append(image)
+        return self.pyramid(levels)
 
     @torch.jit.export
     def cells(self, image: Tensor) -> Tensor:
@@ -148,7 +220,16 @@ class MobileNetV2(nn.Module):
         features = self.dropout(self.extract(image))
         return self.classifier(features.permute(0, 2, 3, 1)).permute(0, 3, 1, 2).float()
 
+    @torch.jit.export
+    def pool(self, cells: Tensor) -> Tensor:
+        """The image's logits (B, `out_channels`) from those of its cells."""
+        if self.line is None:
+            return torch.logsumexp(cells, dim=(2, 3))
+        flat = cells.flatten(2)
+        highest = torch.topk(flat, min(HIGHEST, flat.shape[2]), dim=2)[0].mean(2, keepdim=True)
+        return self.line(highest)[:, :, 0]
+
     def forward(self, image: Tensor) -> Tensor:
-        if self.pools_cells:
-            return torch.logsumexp(self.cells(image), dim=(2, 3))
+        if self.pooling != "mean":
+            return self.pool(self.cells(image))
         return self.classifier(self.dropout(torch.mean(self.extract(image), dim=(2, 3))))

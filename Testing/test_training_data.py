@@ -26,7 +26,8 @@ from training.transforms import (  # noqa: E402
     map_point,
     warp,
 )
-from WristQCLib.findings import View  # noqa: E402
+from WristQCLib.findings import Side, View  # noqa: E402
+from WristQCLib.labels import LabelError  # noqa: E402
 from WristQCLib.models.letterbox import Letterbox  # noqa: E402
 
 FRONTAL = {"thumb_mcp_joint": (12.0, 20.0), "radial_styloid": (20.0, 50.0)}
@@ -101,6 +102,56 @@ def test_a_file_that_is_no_label_is_named(tmp_path: Path) -> None:
     (tmp_path / "odd.json").write_text('{"shapes": []}')
     with pytest.raises(ValueError, match=r"odd\.json"):
         read_label(tmp_path / "odd.json")
+
+
+def labelme(folder: Path, *shapes: tuple[str, str, list[list[float]], str], **top: object) -> Path:
+    """A label file with shapes of (label, type, points, description)."""
+    keys = ("label", "shape_type", "points", "description")
+    content = {
+        "shapes": [dict(zip(keys, shape, strict=True)) for shape in shapes],
+        "flags": {"lateral": False},
+        "imagePath": "a.png",
+        "imageHeight": 90,
+        "imageWidth": 60,
+    }
+    path = folder / "a.json"
+    path.write_text(json.dumps(content | top))
+    return path
+
+
+def test_foreign_objects_are_boxes_whatever_they_were_drawn_with(tmp_path: Path) -> None:
+    path = labelme(
+        tmp_path,
+        ("foreign_object", "polygon", [[5, 9], [7, 2], [1, 4]], "ring"),
+        ("foreign_object", "rectangle", [[30, 40], [20, 10]], ""),
+    )
+    label = read_label(path)
+    assert set(label.foreign_objects) == {(20, 10, 30, 40), (1, 2, 7, 9)}
+    assert label.foreign_outlines == (((5, 9), (7, 2), (1, 4)),)
+
+
+def test_an_outline_without_numbers_is_refused_by_name(tmp_path: Path) -> None:
+    path = labelme(tmp_path, ("foreign_object", "polygon", [[5, 9], [7, None]], ""))
+    with pytest.raises(LabelError, match=r"a\.json .* a foreign object's corner must be"):
+        read_label(path)
+
+
+def test_the_marker_of_a_label_is_the_one_that_is_accurate(tmp_path: Path) -> None:
+    box = [[1.0, 1.0], [9.0, 9.0]]
+    mirrored = ("marker_L", "rectangle", box, "mirrored")
+    assert read_label(labelme(tmp_path, mirrored)).marker is None
+    whole = ("marker_R", "rectangle", box, "")
+    assert read_label(labelme(tmp_path, mirrored, whole)).marker is Side.RIGHT
+
+
+def test_a_set_that_flags_lateral_images_alone_has_frontal_ones_too(tmp_path: Path) -> None:
+    assert read_label(labelme(tmp_path)).view is View.FRONTAL
+    assert read_label(labelme(tmp_path, flags={"lateral": True})).view is View.LATERAL
+
+
+def test_a_label_from_windows_leads_to_its_image(tmp_path: Path) -> None:
+    path = labelme(tmp_path, imagePath="..\\png\\a.png")
+    assert read_label(path).image_path == tmp_path.parent.resolve() / "png" / "a.png"
 
 
 def test_every_seventh_image_is_held_out_where_there_is_no_validation_folder(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -56,14 +55,6 @@ class Comparison:
     expected: Score
 
 
-def accurate_marker(label_path: Path) -> Side | None:
-    """The marker that a label shows as whole and not mirrored, None when there is none."""
-    for shape in json.loads(label_path.read_text(encoding="utf-8"))["shapes"]:
-        if shape["label"] in ("marker_L", "marker_R") and not shape.get("description"):
-            return Side(shape["label"][-1])
-    return None
-
-
 def compare(assessor: Assessor, dicom_path: Path, label: LabelledImage) -> Comparison:
     """Assess a DICOM file and score its label.
 
@@ -80,7 +71,7 @@ def compare(assessor: Assessor, dicom_path: Path, label: LabelledImage) -> Compa
     assessment = assessor.assess(radiograph)
     positions = {name: label.points.get(name) for name in KEYPOINT_NAMES[label.view]}
     keypoints = Keypoints.from_positions(label.view, positions, "label")
-    marker = accurate_marker(label.label_path)
+    marker = label.marker
     expected = score(
         assessment.protocol,
         view=label.view,

@@ -1,18 +1,22 @@
-"""Reading labelled radiographs: an image and a Labelme JSON file beside it."""
+"""Labelled radiographs for training: an image and a Labelme file beside it."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import numpy as np
 from PIL import Image
 
-from WristQCLib.findings import View
-from WristQCLib.keypoints import KEYPOINT_NAMES
+from WristQCLib.findings import Side, View
+from WristQCLib.keypoints import Point
+from WristQCLib.labels import FOREIGN_OBJECT, MARKER_LABELS, LabelmeFile
+from WristQCLib.labels.files import naming, numbers
 from WristQCLib.models.preprocessing import FloatImage
+
+Outline = tuple[Point, ...]
+"""Corners (x, y) in pixels, pixel centres at integers."""
 
 HOLD_OUT_EVERY = 7
 """Of a folder without train/ and val/, each image of this rank (by name) is for validation."""
@@ -34,6 +38,8 @@ class LabelledImage:
         Boxes (left, top, right, bottom) around foreign objects, in pixels.
     foreign_outlines
         Polygons of (x, y) along the borders of those that are outlined and not only boxed.
+    marker
+        The side marker that is whole and not mirrored, None when there is none.
     flags
         Labelme's flags: artefact, implant, frontal, lateral, oblique ...
     spacing_mm
@@ -42,18 +48,22 @@ class LabelledImage:
         For a real image of unknown spacing: the width of the wrist's bones that its reader gave.
     factors
         What the simulator varied, empty for a real image.
+    keypoint_view
+        The view whose keypoints are labelled; an oblique image may carry one view's points.
     """
 
     label_path: Path
     image_path: Path
     size: tuple[int, int]
-    points: Mapping[str, tuple[float, float]]
+    points: Mapping[str, Point]
     foreign_objects: tuple[tuple[float, float, float, float], ...]
-    foreign_outlines: tuple[tuple[tuple[float, float], ...], ...]
+    foreign_outlines: tuple[Outline, ...]
+    marker: Side | None
     flags: Mapping[str, bool]
     spacing_mm: tuple[float, float] | None
     reference_width_px: float | None
     factors: Mapping[str, object]
+    keypoint_view: View | None
 
     @property
     def view(self) -> View | None:
@@ -61,23 +71,12 @@ class LabelledImage:
 
         Some label sets know only the flag ``lateral``: what is not lateral there is frontal.
         """
-        if self.flags.get("lateral"):
-            return View.LATERAL
-        frontal = self.flags.get("frontal", not self.flags.get("oblique", False))
-        return View.FRONTAL if frontal else None
-
-    @property
-    def keypoint_view(self) -> View | None:
-        """The view whose keypoints are labelled; an oblique image may carry one view's points."""
-        if self.view is not None:
-            return self.view
-        labelled = [v for v in View if any(name in self.points for name in KEYPOINT_NAMES[v])]
-        return labelled[0] if len(labelled) == 1 else None
+        return _flagged_view(self.flags)
 
     @property
     def artefact(self) -> bool:
         """Whether a foreign object is in the image."""
-        return bool(self.flags.get("artefact", False))
+        return self.flags.get("artefact", False)
 
 
 def read_label(path: Path) -> LabelledImage:
@@ -85,42 +84,65 @@ def read_label(path: Path) -> LabelledImage:
 
     Raises
     ------
-    ValueError
+    LabelError
         If the file is no such label, naming it.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        known = {name for names in KEYPOINT_NAMES.values() for name in names}
-        own = content.get("wristqc") or {}
-        spacing = own.get("pixel_spacing_mm")
-        reference = content.get("ref_width_px")
-        return LabelledImage(
-            label_path=path,
-            image_path=(path.parent / content["imagePath"]).resolve(),
-            size=(int(content["imageHeight"]), int(content["imageWidth"])),
-            points={
-                shape["label"]: (float(shape["points"][0][0]), float(shape["points"][0][1]))
-                for shape in content["shapes"]
-                if shape["shape_type"] == "point" and shape["label"] in known
-            },
-            foreign_objects=tuple(
-                (min(xs), min(ys), max(xs), max(ys))
-                for shape in content["shapes"]
-                if shape["label"] == "foreign_object"
-                for xs, ys in [list(zip(*shape["points"], strict=True))]
+    with naming(path):
+        return _labelled(path, LabelmeFile.read(path))
+
+
+def _labelled(path: Path, file: LabelmeFile) -> LabelledImage:
+    geometry = file.image.geometry
+    width = file.extra.get("ref_width_px")
+    # Labelme writes the separators of the system that it runs on.
+    image = path.parent / PureWindowsPath(file.image.name).as_posix()
+    drawn = list(_foreign_objects(file))
+    return LabelledImage(
+        label_path=path,
+        image_path=image.resolve(),
+        size=(geometry.height, geometry.width),
+        points=file.points,
+        foreign_objects=tuple(_box(corners) for _, corners in drawn),
+        foreign_outlines=tuple(corners for kind, corners in drawn if kind == "polygon"),
+        marker=next(
+            (
+                MARKER_LABELS[rectangle.label]
+                for rectangle in file.rectangles
+                if rectangle.label in MARKER_LABELS and not rectangle.description
             ),
-            foreign_outlines=tuple(
-                tuple((float(x), float(y)) for x, y in shape["points"])
-                for shape in content["shapes"]
-                if shape["label"] == "foreign_object" and shape["shape_type"] == "polygon"
-            ),
-            flags=content["flags"],
-            spacing_mm=None if spacing is None else (float(spacing[0]), float(spacing[1])),
-            reference_width_px=None if reference is None else float(reference),
-            factors=own.get("factors") or {},
-        )
-    except (KeyError, TypeError, ValueError, IndexError, OSError) as error:
-        raise ValueError(f"'{path}' is not a Labelme label of a radiograph: {error!r}.") from error
+            None,
+        ),
+        flags=file.flags,
+        spacing_mm=None if geometry.spacing is None else geometry.spacing[::-1],
+        reference_width_px=None if width is None else float(width),
+        factors=file.entry.get("factors") or {},
+        keypoint_view=_flagged_view(file.flags) or file.keypoint_view,
+    )
+
+
+def _flagged_view(flags: Mapping[str, bool]) -> View | None:
+    if flags.get("lateral"):
+        return View.LATERAL
+    return View.FRONTAL if flags.get("frontal", not flags.get("oblique", False)) else None
+
+
+def _foreign_objects(file: LabelmeFile) -> Iterator[tuple[str, Outline]]:
+    """Type of shape and corners of everything that is labelled as a foreign object."""
+    for rectangle in file.rectangles:
+        if rectangle.label == FOREIGN_OBJECT:
+            x0, y0, x1, y1 = rectangle.box
+            yield "rectangle", ((x0, y0), (x1, y1))
+    for shape in file.others:
+        if shape["label"] == FOREIGN_OBJECT:
+            corners = (
+                numbers(corner, 2, "a foreign object's corner") for corner in shape["points"]
+            )
+            yield shape["shape_type"], tuple((x, y) for x, y in corners)
+
+
+def _box(corners: Outline) -> tuple[float, float, float, float]:
+    xs, ys = zip(*corners, strict=True)
+    return min(xs), min(ys), max(xs), max(ys)
 
 
 def label_paths(folder: Path, split: str | None = None) -> list[Path]:

@@ -19,6 +19,7 @@ from WristQCLib.labels.image_labels import (
     pixels_sha256,
 )
 from WristQCLib.labels.labelme import read_labelme, write_labelme
+from WristQCLib.labels.labelme_file import LabelmeFile
 from WristQCLib.labels.markups import read_markups, write_markups
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "ImageLabels",
     "LabelError",
     "LabelledImage",
+    "LabelmeFile",
     "Placement",
     "Rectangle",
     "pixels_sha256",

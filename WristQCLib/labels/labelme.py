@@ -22,16 +22,13 @@ from numpy.typing import ArrayLike
 from WristQCLib.artefact import ArtefactFinding
 from WristQCLib.findings import Finding, View
 from WristQCLib.keypoints import KEYPOINT_NAMES, Keypoint, Keypoints, Point
-from WristQCLib.labels.files import Json, naming, numbers, read_json, text, write_json
-from WristQCLib.labels.image_labels import ImageLabels, Placement, Rectangle
+from WristQCLib.labels.files import Json, naming, write_json
+from WristQCLib.labels.image_labels import ImageLabels, Placement
+from WristQCLib.labels.labelme_file import LabelmeFile
 from WristQCLib.labels.record import (
     KEY,
     artefact_of,
-    check_format,
-    flags_of,
     foreign,
-    image_of,
-    is_record,
     keypoints_of,
     record,
     side_of,
@@ -40,9 +37,6 @@ from WristQCLib.labels.record import (
 
 VERSION = "5.3.1"
 """Version of Labelme whose files these are."""
-
-_TOP = ("version", "flags", "shapes", "imagePath", "imageData", "imageHeight", "imageWidth", KEY)
-_KEYPOINTS = frozenset(name for names in KEYPOINT_NAMES.values() for name in names)
 
 
 def write_labelme(path: Path | str, labels: ImageLabels, image: ArrayLike | None = None) -> None:
@@ -118,22 +112,15 @@ def read_labelme(
         If the file is no such label; one sentence that names it.
     """
     path = Path(path)
-    document = read_json(path)
+    file = LabelmeFile.read(path)
     with naming(path):
-        return _labels(document, view, person)
+        return _labels(file, view, person)
 
 
-def _labels(document: Json, view: View | None, person: str) -> ImageLabels:
-    if "shapes" not in document or "imagePath" not in document:
-        raise ValueError("it lacks 'shapes' or 'imagePath', so it is not a Labelme file")
-    points, rectangles, others = _read_shapes(document["shapes"])
-    entry = document.get(KEY) or {}
-    recorded = entry if is_record(entry) else None
-    if recorded:
-        check_format(recorded)
-    flags = dict(flags_of(document.get("flags") or {}))
-    view = view or _view(flags, points, entry)
-    if stray := [name for name in points if name not in KEYPOINT_NAMES[view]]:
+def _labels(file: LabelmeFile, view: View | None, person: str) -> ImageLabels:
+    recorded, flags = file.recorded, dict(file.flags)
+    view = view or _view(file)
+    if stray := [name for name in file.points if name not in KEYPOINT_NAMES[view]]:
         raise ValueError(
             f"the view is {view} but {', '.join(stray)} are of the other view;"
             " correct the flags or delete these points"
@@ -146,66 +133,31 @@ def _labels(document: Json, view: View | None, person: str) -> ImageLabels:
         keypoints_of(recorded, view) if recorded else (Keypoints.to_be_placed(view), {})
     )
     notes = {name: replace(placements.get(name, Placement()), note=note)
-             for name, (_, note) in points.items() if note}  # fmt: skip
-    extra = {key: value for key, value in document.items() if key not in _TOP}
-    extra |= {"shapes": others} if others else {}
-    extra |= {KEY: kept} if (kept := foreign(entry)) else {}
+             for name, note in file.notes.items()}  # fmt: skip
+    extra = dict(file.extra)
+    extra |= {"shapes": list(file.others)} if file.others else {}
+    extra |= {KEY: kept} if (kept := foreign(file.entry)) else {}
     labels = ImageLabels(
-        image_of(
-            entry, text(document["imagePath"], "the image's path"),
-            document.get("imageWidth"), document.get("imageHeight"),
-        ),
+        file.image,
         keypoints,
         artefact,
-        side_of(entry),
-        rectangles,
+        side_of(file.entry),
+        file.rectangles,
         placements | notes,
         flags,
         extra,
-    )  # fmt: skip
-    return labels.edited(_as_listed(keypoints, points, bool(recorded), f"person:{person}"))
+    )
+    return labels.edited(_as_listed(keypoints, file.points, bool(recorded), f"person:{person}"))
 
 
-_Listed = dict[str, tuple[Point, str]]
-"""Position and description by keypoint name."""
-
-
-def _read_shapes(shapes: list[Json]) -> tuple[_Listed, tuple[Rectangle, ...], list[Json]]:
-    """Keypoints, rectangles, and all other shapes as they are."""
-    points: _Listed = {}
-    rectangles: list[Rectangle] = []
-    others: list[Json] = []
-    for shape in shapes:
-        label = text(shape["label"], "the label of a shape")
-        kind, corners = shape["shape_type"], shape["points"]
-        description = text(shape.get("description") or "", f"the description of '{label}'")
-        if label in _KEYPOINTS:
-            if kind != "point" or len(corners) != 1:
-                raise ValueError(f"'{label}' is a {kind}; mark it with one point")
-            if label in points:
-                raise ValueError(f"'{label}' is listed more than once; delete all but one")
-            x, y = numbers(corners[0], 2, f"the position of '{label}'")
-            points[label] = (x, y), description
-        elif kind == "rectangle" and len(corners) == 2:
-            x0, y0 = numbers(corners[0], 2, f"a corner of '{label}'")
-            x1, y1 = numbers(corners[1], 2, f"a corner of '{label}'")
-            rectangles.append(Rectangle(label, (x0, y0, x1, y1), description))
-        else:
-            others.append(shape)
-    return points, tuple(rectangles), others
-
-
-def _view(flags: Mapping[str, bool], points: _Listed, entry: Json) -> View:
+def _view(file: LabelmeFile) -> View:
     """The view that the flags say, else the recorded one, else that of the labelled points."""
-    said = [view for view in View if flags.get(view)]
+    said = [view for view in View if file.flags.get(view)]
     if len(said) == 2:
         raise ValueError("its flags say both frontal and lateral; keep one")
-    view = said[0] if said else view_of(entry)
+    view = said[0] if said else view_of(file.entry) or file.keypoint_view
     if view is not None:
         return view
-    labelled = [view for view in View if any(name in points for name in KEYPOINT_NAMES[view])]
-    if len(labelled) == 1:
-        return labelled[0]
     raise ValueError("it does not say whether the image is frontal or lateral; set one flag")
 
 
@@ -218,12 +170,14 @@ def _artefact(flag: bool, recorded: Json | None, person: str) -> ArtefactFinding
     return ArtefactFinding.stated(flag, person)
 
 
-def _as_listed(keypoints: Keypoints, points: _Listed, recorded: bool, placed_by: str) -> Keypoints:
+def _as_listed(
+    keypoints: Keypoints, points: Mapping[str, Point], recorded: bool, placed_by: str
+) -> Keypoints:
     """Found where listed; absent ones are not in the image, or still as they were recorded."""
     listed = []
     for point in keypoints:
         if point.name in points:
-            position = points[point.name][0]
+            position = points[point.name]
             listed.append(Keypoint(point.name, Finding.FOUND, position, placed_by=placed_by))
         elif recorded and point.finding is Finding.NOT_ASSESSABLE:
             listed.append(point)

@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
-from WristQCLib.packages import InstallError, install, missing, required
+from WristQCLib.packages import (
+    INSTALL_BUTTON,
+    InstallError,
+    install,
+    install_hint,
+    missing,
+    required,
+)
 
 
 @pytest.fixture
@@ -110,3 +117,27 @@ def test_a_slicer_that_is_too_old_says_what_to_do(monkeypatch, asked):
         install(["torch>=2.4", "monai>=1.4"])
     assert "Slicer 5.13.0 cannot install packages" in str(told.value)
     assert "slicer.util.pip_install(\"'torch>=2.4' 'monai>=1.4'\")" in str(told.value)
+
+
+def test_inside_slicer_the_hint_names_the_panels_button_and_not_pip(asked, monkeypatch):
+    from WristQCLib.models import ModelError
+    from WristQCLib.models.device import import_torch
+
+    assert install_hint("wristqc[models]") == (
+        f"press '{INSTALL_BUTTON}' in the panel of the module Wrist Radiograph Quality"
+    )
+    monkeypatch.setitem(sys.modules, "monai", None)
+    with pytest.raises(ModelError, match=r"'monai' is not installed; press 'Install what"):
+        import_torch()
+
+
+def test_outside_slicer_the_hint_names_pip(monkeypatch):
+    monkeypatch.setitem(sys.modules, "slicer", types.ModuleType("slicer"))  # slicer-core: no app
+    assert install_hint("python-gdcm") == "run: pip install 'python-gdcm'"
+
+
+def test_after_an_installation_pydicom_is_told_of_gdcm(monkeypatch, asked):
+    told: list[bool] = []
+    monkeypatch.setattr("WristQCLib.decoding.know_gdcm", lambda: told.append(True))
+    install(["python-gdcm>=3.0"])
+    assert told == [True]

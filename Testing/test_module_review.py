@@ -16,7 +16,7 @@ from scene_app import POINTS, node_ids, radiograph
 
 from WristQCLib.artefact import ArtefactFinding
 from WristQCLib.assessor import Assessor, NoModels
-from WristQCLib.findings import Finding, Side, View
+from WristQCLib.findings import Finding, Side, Sourced, View
 from WristQCLib.keypoints import Keypoint
 from WristQCLib.models import ModelError
 from WristQCLib.review import Review
@@ -283,6 +283,42 @@ def test_side_and_artefact_are_stated(review, assessor):
     assert review.assessment.side.value is Side.RIGHT
     assert review.assessment.artefact == ArtefactFinding.stated(False, "Ada")
     assert review.items[0].assessment is review.assessment
+
+
+def test_a_stated_spacing_makes_lengths_assessable_and_can_be_taken_back(review):
+    unknown = replace(radiograph(View.FRONTAL), spacing=Sourced(None, "not told"))
+    review.start([WorkItem(unknown)], Assessor.create(NoModels()))
+    finish(review)
+    for name, at in POINTS[View.FRONTAL].items():
+        move(review, name, *at)
+    assert not review.assessment.score.task("frontal_2").assessable
+    review.state_spacing((0.5, 0.5))
+    # 320 rows; the styloid midpoint is at row 199.5, so 120 pixels of 0.5 mm lie below it
+    measured = review.assessment.measurements["styloid_midpoint_to_lower_border"]
+    assert measured.value == pytest.approx(6.0)
+    assert review.assessment.spacing == Sourced((0.5, 0.5), "user")
+    assert review.session.volume_node.GetSpacing() == (0.5, 0.5, 1.0)
+    assert review.current.read().spacing.value == (0.5, 0.5)
+    assert review.assessment.keypoints["radial_styloid"].position == pytest.approx((149.5, 199.5))
+    review.state_spacing(None)
+    assert not review.assessment.spacing.known
+    assert not review.assessment.score.task("frontal_2").assessable
+    assert review.current.read().spacing.value is None
+
+
+def test_a_stated_spacing_is_kept_by_a_saved_scene_and_a_new_run(review, assessor):
+    unknown = replace(radiograph(View.FRONTAL), spacing=Sourced(None, "not told"))
+    review.start([WorkItem(unknown)], assessor)
+    finish(review)
+    review.state_spacing((0.5, 0.6), assessor)
+    finish(review)
+    assert review.assessment.geometry.spacing == (0.5, 0.6)
+    review.clear(keep_nodes=True)
+    review.restore()
+    assert review.current.spacing == (0.5, 0.6)
+    assert review.current.view is None  # a header told it, nobody stated it
+    restored = review.current.read()
+    assert (restored.spacing.value, restored.view.value) == ((0.5, 0.6), View.FRONTAL)
 
 
 def test_without_models_points_are_placed_by_hand(review):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol as Interface
 
 import numpy as np
 
 from WristQCLib.artefact import ArtefactFinding
-from WristQCLib.assessment import Assessment, score
+from WristQCLib.assessment import Assessment, Score, score
 from WristQCLib.basic_information import check_basic_information
 from WristQCLib.findings import Side, Sourced, View
 from WristQCLib.keypoints import Keypoint, Keypoints
@@ -16,7 +17,10 @@ from WristQCLib.measurements import ImageGeometry, measure
 from WristQCLib.models import ModelError
 from WristQCLib.protocol import Protocol, load_protocol
 from WristQCLib.radiograph import Radiograph
-from WristQCLib.side_marker import recognise_side_marker
+from WristQCLib.side_marker import SideMarker, recognise_side_marker
+from WristQCLib.spacing import Spacing
+
+_NO_SCORE = Score((), 0, "", 0, "")
 
 
 class Models(Interface):
@@ -107,37 +111,17 @@ class Assessor:
         keypoints = None
         if view.value is not None:
             keypoints = self._keypoints(image, view.value)
-        geometry = ImageGeometry(
-            radiograph.width, radiograph.height, radiograph.spacing.value, radiograph.pixel_aspect
-        )
-        items = check_basic_information(radiograph.header, self.protocol.basic_information)
-        measurements = measure(keypoints, geometry) if keypoints else {}
-        return Assessment(
-            name=radiograph.name,
-            path=str(radiograph.path or ""),
-            sop_instance_uid=radiograph.sop_instance_uid,
-            geometry=geometry,
+        return assessment_of(
+            radiograph,
+            self.protocol,
             view=view,
             side=side,
-            spacing=radiograph.spacing,
-            basic_information=items,
             side_marker=marker,
             artefact=artefact,
             keypoints=keypoints,
-            measurements=measurements,
-            score=score(
-                self.protocol,
-                view=view.value,
-                side=side.value,
-                basic_information=items,
-                side_marker=marker,
-                artefact=artefact,
-                measurements=measurements,
-            ),
-            protocol=self.protocol,
             models=self._models_used(radiograph, view.value),
             device=self.models.device,
-            notes=tuple(notes),
+            notes=notes,
         )
 
     def _models_used(self, radiograph: Radiograph, view: View | None) -> dict[str, str]:
@@ -164,41 +148,109 @@ class Assessor:
             return Keypoints.to_be_placed(view)
 
 
+def assessment_of(
+    radiograph: Radiograph,
+    protocol: Protocol,
+    *,
+    view: Sourced[View],
+    side: Sourced[Side],
+    side_marker: SideMarker,
+    artefact: ArtefactFinding,
+    keypoints: Keypoints | None,
+    models: Mapping[str, str] | None = None,
+    device: str = "",
+    notes: Iterable[str] = (),
+) -> Assessment:
+    """The assessment of a radiograph by what was found in it; the header is looked at here.
+
+    Parameters
+    ----------
+    radiograph
+        Its name, size, spacing and header are taken over.
+    protocol
+        The scoring protocol.
+    view, side, side_marker, artefact, keypoints, models, device, notes
+        See `Assessment`.
+    """
+    return _scored(
+        Assessment(
+            name=radiograph.name,
+            path=str(radiograph.path or ""),
+            sop_instance_uid=radiograph.sop_instance_uid,
+            geometry=ImageGeometry(
+                radiograph.width, radiograph.height, radiograph.spacing.value,
+                radiograph.pixel_aspect,
+            ),
+            view=view,
+            side=side,
+            spacing=radiograph.spacing,
+            basic_information=check_basic_information(
+                radiograph.header, protocol.basic_information
+            ),
+            side_marker=side_marker,
+            artefact=artefact,
+            keypoints=keypoints,
+            measurements={},
+            score=_NO_SCORE,
+            protocol=protocol,
+            models=models or {},
+            device=device,
+            notes=tuple(notes),
+        )
+    )  # fmt: skip
+
+
 def reassess(
     assessment: Assessment,
     *,
     keypoints: Keypoints | None = None,
     artefact: ArtefactFinding | None = None,
     side: Side | None = None,
+    spacing: Sourced[Spacing] | None = None,
 ) -> Assessment:
     """The assessment after a person's correction; only what depends on it is computed again.
 
     Needs neither image nor models, so it serves while a point is being dragged. Another view needs
-    other keypoints: give those of the view, placed or to be placed.
+    other keypoints: give those of the view, placed or to be placed. A spacing whose value is None
+    makes it unknown.
     """
-    view = assessment.view
-    measurements = assessment.measurements
-    if keypoints is not None:
-        if keypoints.view is not view.value:
-            view = Sourced(keypoints.view, "user")
-        measurements = measure(keypoints, assessment.geometry)
-    corrected = replace(
-        assessment,
-        view=view,
-        side=Sourced(side, "user") if side else assessment.side,
-        keypoints=keypoints or assessment.keypoints,
-        artefact=artefact or assessment.artefact,
-        measurements=measurements,
+    view, geometry = assessment.view, assessment.geometry
+    if keypoints is not None and keypoints.view is not view.value:
+        view = Sourced(keypoints.view, "user")
+    if spacing is not None:
+        geometry = _with_spacing(geometry, spacing.value)
+    return _scored(
+        replace(
+            assessment,
+            geometry=geometry,
+            view=view,
+            side=Sourced(side, "user") if side else assessment.side,
+            spacing=spacing or assessment.spacing,
+            keypoints=keypoints or assessment.keypoints,
+            artefact=artefact or assessment.artefact,
+        )
     )
+
+
+def _with_spacing(geometry: ImageGeometry, spacing: Spacing | None) -> ImageGeometry:
+    aspect = geometry.pixel_aspect if spacing is None else spacing[1] / spacing[0]
+    return replace(geometry, spacing=spacing, pixel_aspect=aspect)
+
+
+def _scored(assessment: Assessment) -> Assessment:
+    """Measured and scored by what else the assessment holds."""
+    keypoints = assessment.keypoints
+    measurements = measure(keypoints, assessment.geometry) if keypoints else {}
     return replace(
-        corrected,
+        assessment,
+        measurements=measurements,
         score=score(
-            corrected.protocol,
-            view=corrected.view.value,
-            side=corrected.side.value,
-            basic_information=corrected.basic_information,
-            side_marker=corrected.side_marker,
-            artefact=corrected.artefact,
-            measurements=corrected.measurements,
+            assessment.protocol,
+            view=assessment.view.value,
+            side=assessment.side.value,
+            basic_information=assessment.basic_information,
+            side_marker=assessment.side_marker,
+            artefact=assessment.artefact,
+            measurements=measurements,
         ),
     )

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import copy
+import importlib
+import importlib.util
+import threading
 import warnings
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.encaps import generate_frames
+from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders import gdcm as gdcm_plugin
 from pydicom.pixels.utils import pixel_array
-from pydicom.uid import UID, JPEGExtended12Bit, RLELossless
+from pydicom.uid import UID, JPEGExtended12Bit, JPEGLosslessSV1, RLELossless
 
 from WristQCLib.codestream import Frame, check_codestream
 from WristQCLib.errors import RadiographError
+from WristQCLib.packages import install_hint
 
 Stored = NDArray[Any]
 """Integers of any width, (rows, columns) or (rows, columns, samples)."""
+
+_PLUGINS = threading.Lock()
 
 MAX_PIXELS = 200_000_000
 """Larger images are refused before decoding; a 43 x 43 cm detector at 0.1 mm has 18 million."""
@@ -132,6 +141,8 @@ def decode(dataset: Dataset, notes: list[str]) -> Stored:
         With fault and remedy, without the file's name.
     """
     syntax = UID(dataset.file_meta.TransferSyntaxUID)
+    if syntax in gdcm_plugin.DECODER_DEPENDENCIES:
+        know_gdcm()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what matters raises
@@ -146,6 +157,23 @@ def decode(dataset: Dataset, notes: list[str]) -> Stored:
             notes.append("The file states 16 bits a pixel but holds 8, which are read.")
             return packed
         raise RadiographError(_why_not(syntax, error)) from error
+
+
+def know_gdcm() -> None:
+    """Let pydicom use GDCM if it was installed after pydicom was imported.
+
+    pydicom looks for its plug-ins once, on import; without this Slicer would have to be restarted.
+    """
+    with _PLUGINS:  # images are decoded in more than one thread
+        known = "gdcm" in get_decoder(JPEGLosslessSV1).available_plugins
+        if known or importlib.util.find_spec("gdcm") is None:
+            return
+        importlib.reload(gdcm_plugin)
+        for syntax in gdcm_plugin.DECODER_DEPENDENCIES:
+            decoder = get_decoder(syntax)
+            with suppress(ValueError):  # it is not on pydicom's list
+                decoder.remove_plugin("gdcm")
+            decoder.add_plugin("gdcm", (gdcm_plugin.__name__, "_decode_frame"))
 
 
 def _check_stream(dataset: Dataset, syntax: UID) -> None:
@@ -207,7 +235,7 @@ def _decode_packed_bytes(dataset: Dataset) -> Stored | None:
 
 def _why_not(syntax: UID, error: Exception) -> str:
     if isinstance(error, ImportError) or "missing dependencies" in str(error):
-        return f"its compression ({syntax.name}) needs GDCM; run: pip install python-gdcm"
+        return f"its compression ({syntax.name}) needs GDCM; {install_hint('python-gdcm')}"
     if isinstance(error, NotImplementedError):
         return (
             f"its compression ({syntax.name}) cannot be decoded;"

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from WristQCLib.assessment import Assessment
 from WristQCLib.errors import RadiographError
-from WristQCLib.measurements import ImageGeometry
 from WristQCLib.radiograph import Radiograph
 from WristQCLib.sources import HEAD_BYTES, ImageSource, file_name, format_of
 
@@ -57,12 +57,16 @@ def sources_of_volume(volume: Any, find_file: FindFile) -> list[ImageSource | Ra
     return [Radiograph.from_pixels(_pixels(volume), spacing=known, name=name)]
 
 
-def radiograph_of_volume(
-    volume: Any, *, name: str, geometry: ImageGeometry, sop_instance_uid: str
-) -> Radiograph:
+def radiograph_of_volume(volume: Any, assessment: Assessment) -> Radiograph:
     """The image of an assessment that came with a saved scene, without its DICOM header."""
-    radiograph = Radiograph.from_pixels(_pixels(volume), spacing=geometry.spacing, name=name)
-    return replace(radiograph, sop_instance_uid=sop_instance_uid)
+    return replace(
+        Radiograph.from_pixels(_pixels(volume), name=assessment.name),
+        spacing=assessment.spacing,
+        pixel_aspect=assessment.geometry.pixel_aspect,
+        view=assessment.view,
+        side=assessment.side,
+        sop_instance_uid=assessment.sop_instance_uid,
+    )
 
 
 def _is_image(path: Path) -> bool:

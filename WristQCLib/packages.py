@@ -8,13 +8,32 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import sys
 from pathlib import Path
 
 TORCH = "torch>=2.4"
 
 
+INSTALL_BUTTON = "Install what is missing"
+"""What the button in the module's panel says."""
+MODULE_TITLE = "Wrist Radiograph Quality"
+
+
 class InstallError(RuntimeError):
     """Packages could not be installed; one sentence that says what to do."""
+
+
+def install_hint(what: str) -> str:
+    """How to install packages, for the end of a sentence; inside Slicer not by hand.
+
+    Parameters
+    ----------
+    what
+        For pip, outside Slicer: ``"wristqc[models]"`` or ``"python-gdcm"``.
+    """
+    if hasattr(sys.modules.get("slicer"), "app"):
+        return f"press '{INSTALL_BUTTON}' in the panel of the module {MODULE_TITLE}"
+    return f"run: pip install '{what}'"
 
 
 def required(file: Path | str) -> list[str]:
@@ -80,6 +99,9 @@ def install(requirements: list[str], *, requester: str = "WristQC") -> None:
             " the log of Slicer for what pip said."
         ) from error
     importlib.invalidate_caches()
+    from WristQCLib.decoding import know_gdcm
+
+    know_gdcm()
 
 
 def _install_torch(requirements: list[str], packaging: object, requester: str) -> None:

@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from WristQCLib.artefact import ArtefactFinding
 from WristQCLib.assessment import Assessment
-from WristQCLib.assessor import Assessor
+from WristQCLib.assessor import Assessor, reassess
 from WristQCLib.attributes import text_of
 from WristQCLib.errors import RadiographError
-from WristQCLib.findings import Finding, Side, View
+from WristQCLib.findings import Finding, Side, Sourced, View
 from WristQCLib.loaded_volumes import FindFile, radiograph_of_volume
 from WristQCLib.radiograph import Radiograph
 from WristQCLib.scene import SceneAssessment, SceneError
 from WristQCLib.scene.store import Store
 from WristQCLib.sources import ImageSource
+from WristQCLib.spacing import Spacing
 from WristQCLib.worker import Begun, Ended, Worker, Yielded
 from WristQCLib.worklist import Job, Look, Order, WorkItem, counterpart, looks, ordered
+
+T = TypeVar("T")
 
 log = logging.getLogger("wristqc")
 
@@ -330,6 +333,26 @@ class Review:
             self._touched.add(self.current)
             self.session.correct(side=side)
 
+    def state_spacing(self, spacing: Spacing | None, assessor: Assessor | None = None) -> None:
+        """State the pixel spacing of the current image, or take back what was stated.
+
+        Parameters
+        ----------
+        spacing
+            (x, y) in mm per pixel; None makes it unknown again.
+        assessor
+            Looks at the image anew, because the spacing tells how large a side marker may be; None
+            only measures again.
+        """
+        if self.current is None or self.session is None:
+            return
+        self.current.spacing = spacing
+        self._touched.add(self.current)
+        stated = Sourced(spacing, "user" if spacing else "not given")
+        self.session.update(reassess(self.session.assessment, spacing=stated))
+        if assessor is not None:
+            self.start([self.current], assessor)
+
     def state_artefact(self, present: bool) -> None:
         """State whether there is a foreign object in the current image."""
         if self.current is not None and self.session is not None:
@@ -383,21 +406,17 @@ class Review:
         if file is not None:
             source = ImageSource(assessment.name, file)
         else:
-            source = radiograph_of_volume(
-                session.volume_node,
-                name=assessment.name,
-                geometry=assessment.geometry,
-                sop_instance_uid=assessment.sop_instance_uid,
-            )
+            source = radiograph_of_volume(session.volume_node, assessment)
         artefact = assessment.artefact
-        stated = artefact.source.startswith("person:")
+        by_a_person = artefact.finding is not Finding.NOT_ASSESSABLE and (
+            artefact.source.startswith("person:")
+        )
         return WorkItem(
             source,
-            view=assessment.view.value,
-            side=assessment.side.value,
-            artefact=artefact
-            if stated and artefact.finding is not Finding.NOT_ASSESSABLE
-            else None,
+            view=_stated(assessment.view),
+            side=_stated(assessment.side),
+            spacing=_stated(assessment.spacing),
+            artefact=artefact if by_a_person else None,
             assessment=assessment,
         )
 
@@ -417,6 +436,11 @@ class Review:
         """End the review: the thread ends, the nodes stay in the scene."""
         self._worker.close()
         self.clear(keep_nodes=True)
+
+
+def _stated(sourced: Sourced[T]) -> T | None:
+    """What a person stated; None for what was found otherwise."""
+    return sourced.value if sourced.source == "user" else None
 
 
 def _same(one: ImageSource | Radiograph, other: ImageSource | Radiograph) -> bool:

@@ -7,16 +7,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from WristQCLib.artefact import ArtefactFinding
-from WristQCLib.assessment import Assessment, score
-from WristQCLib.assessor import Assessor, reassess
-from WristQCLib.basic_information import check_basic_information
+from WristQCLib.assessment import Assessment
+from WristQCLib.assessor import Assessor, assessment_of, reassess
 from WristQCLib.findings import Finding, Side, View
 from WristQCLib.keypoints import Keypoints
-from WristQCLib.measurements import ImageGeometry, measure
 from WristQCLib.protocol import Protocol
 from WristQCLib.radiograph import Radiograph, read_radiograph
 from WristQCLib.side_marker import SideMarker
 from WristQCLib.sources import ImageSource
+from WristQCLib.spacing import Spacing
 
 AT_WORK = "The image is still being assessed."
 
@@ -31,8 +30,8 @@ class WorkItem:
         Where it is read from; a radiograph that is in memory already is its own source.
     study
         What images of one study have in common, its UID for example; empty when unknown.
-    view, side, artefact
-        As a person states them.
+    view, side, spacing, artefact
+        As a person states them; spacing as (x, y) in mm per pixel.
     assessment
         The last one, corrections included; None before the first.
     problem
@@ -43,6 +42,7 @@ class WorkItem:
     study: str = ""
     view: View | None = None
     side: Side | None = None
+    spacing: Spacing | None = None
     artefact: ArtefactFinding | None = None
     assessment: Assessment | None = field(default=None, repr=False)
     problem: str = ""
@@ -60,8 +60,11 @@ class WorkItem:
             If it cannot be read.
         """
         if isinstance(self.source, ImageSource):
-            return read_radiograph(self.source, view=self.view, side=self.side)
+            return read_radiograph(
+                self.source, spacing=self.spacing, view=self.view, side=self.side
+            )
         radiograph = self.source
+        radiograph = radiograph.with_spacing(self.spacing) if self.spacing else radiograph
         radiograph = radiograph.with_view(self.view) if self.view else radiograph
         return radiograph.with_side(self.side) if self.side else radiograph
 
@@ -108,38 +111,14 @@ def looks(job: Job) -> Iterator[Look]:
 def first_look(radiograph: Radiograph, protocol: Protocol) -> Assessment:
     """What the file alone tells: all that has to be looked for in the image is not assessable."""
     view = radiograph.view.value
-    keypoints = Keypoints.to_be_placed(view) if view else None
-    geometry = ImageGeometry(
-        radiograph.width, radiograph.height, radiograph.spacing.value, radiograph.pixel_aspect
-    )
-    items = check_basic_information(radiograph.header, protocol.basic_information)
-    marker = SideMarker(Finding.NOT_ASSESSABLE, None, None, None, None, AT_WORK)
-    artefact = ArtefactFinding.not_assessed(AT_WORK)
-    measurements = measure(keypoints, geometry) if keypoints else {}
-    return Assessment(
-        name=radiograph.name,
-        path=str(radiograph.path or ""),
-        sop_instance_uid=radiograph.sop_instance_uid,
-        geometry=geometry,
+    return assessment_of(
+        radiograph,
+        protocol,
         view=radiograph.view,
         side=radiograph.side,
-        spacing=radiograph.spacing,
-        basic_information=items,
-        side_marker=marker,
-        artefact=artefact,
-        keypoints=keypoints,
-        measurements=measurements,
-        score=score(
-            protocol,
-            view=view,
-            side=radiograph.side.value,
-            basic_information=items,
-            side_marker=marker,
-            artefact=artefact,
-            measurements=measurements,
-        ),
-        protocol=protocol,
-        models={},
+        side_marker=SideMarker(Finding.NOT_ASSESSABLE, None, None, None, None, AT_WORK),
+        artefact=ArtefactFinding.not_assessed(AT_WORK),
+        keypoints=Keypoints.to_be_placed(view) if view else None,
         notes=radiograph.notes,
     )
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from WristQCLib.models.errors import ModelError
+from WristQCLib.packages import install_hint
 
 if TYPE_CHECKING:
     import torch
-
-INSTALL_HINT = "install them with: pip install 'wristqc[models]'"
 
 
 def import_torch() -> None:
@@ -25,7 +24,8 @@ def import_torch() -> None:
         import torch  # noqa: F401
     except ImportError as error:
         raise ModelError(
-            f"The models need torch and monai, and '{error.name}' is not installed; {INSTALL_HINT}."
+            f"The models need torch and monai, and '{error.name}' is not installed;"
+            f" {install_hint('wristqc[models]')}."
         ) from error
 
 

@@ -307,7 +307,11 @@ def test_a_stated_spacing_makes_lengths_assessable_and_can_be_taken_back(review)
 
 
 def test_a_stated_spacing_is_kept_by_a_saved_scene_and_a_new_run(review, assessor):
-    unknown = replace(radiograph(View.FRONTAL), spacing=Sourced(None, "not told"))
+    unknown = replace(
+        radiograph(View.FRONTAL),
+        spacing=Sourced(None, "not told"),
+        view=Sourced(View.FRONTAL, "ViewPosition (0018,5101) = PA"),
+    )
     review.start([WorkItem(unknown)], assessor)
     finish(review)
     review.state_spacing((0.5, 0.6), assessor)

@@ -10,7 +10,9 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pydicom
 import pytest
+from slicer_database import Slicer
 
 from WristQCLib.resources import RESOURCES
 
@@ -101,6 +103,18 @@ def test_the_users_view_and_side_go_before_dicoms(tmp_path):
     (record,) = records(tmp_path).values()
     assert (record["view"]["value"], record["view"]["source"]) == ("lateral", "user")
     assert (record["side"]["value"], record["side"]["source"]) == ("L", "user")
+
+
+def test_the_wrists_of_a_slicer_database_are_assessed(tmp_path):
+    slicer = Slicer(tmp_path / "database").insert(SAMPLE)
+    result = wristqc(
+        "assess", slicer.folder / "ctkDICOM.sql",
+        "--out", tmp_path / "out", "--no-models", "--format", "json",
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    (record,) = records(tmp_path / "out").values()
+    uid = pydicom.dcmread(SAMPLE, stop_before_pixels=True).SOPInstanceUID
+    assert record["image"]["sop_instance_uid"] == uid
 
 
 def test_a_zip_is_read_without_being_unpacked(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import zipfile
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from dicom_files import radiograph, write
 from pydicom import Dataset, Sequence
 from pydicom.uid import MediaStorageDirectoryStorage
+from slicer_database import Slicer
 
 from WristQCLib.radiograph import RadiographError, read_radiograph
 from WristQCLib.sources import find_images, format_of
@@ -269,6 +271,104 @@ def test_an_archive_without_images_is_a_problem(tmp_path):
     assert problems == [
         f"{tmp_path / 'study.zip'}: holds no image; give an archive with radiographs."
     ]
+
+
+# Slicer's DICOM database
+
+
+@pytest.fixture
+def database(tmp_path) -> Slicer:
+    """A database with two wrists, a hand and a chest, whose files lie in its own folder."""
+    slicer = Slicer(tmp_path / "database")
+    parts = ("WRIST", "CHEST", "WRIST", "HAND")
+    for number, part in enumerate(parts, start=1):
+        path = slicer.folder / "dicom" / f"{number}"
+        path.parent.mkdir(exist_ok=True)
+        dataset = radiograph(
+            SOPInstanceUID=f"1.2.3.{number}",
+            StudyInstanceUID=f"1.2.{number}",
+            SeriesInstanceUID=f"1.2.{number}.1",
+            StudyDate="20260102",
+            SeriesDescription="PA",
+            BodyPartExamined=part,
+            PatientName="Doe^Jane",
+        )
+        slicer.insert(write(path, dataset))
+    return slicer
+
+
+WRISTS = ["2026-01-02_PA_1.2.3.1", "2026-01-02_PA_1.2.3.3"]
+
+
+def test_a_slicer_database_gives_its_wrists(database):
+    path = database.folder / "ctkDICOM.sql"
+    assert found(path) == (WRISTS, [], [])
+    assert [read_radiograph(source).sop_instance_uid for source in find_images([path])] == [
+        "1.2.3.1",
+        "1.2.3.3",
+    ]
+
+
+def test_the_folder_of_a_slicer_database_is_the_database(database, tmp_path):
+    assert found(database.folder) == (WRISTS, [], [])
+    dicom(tmp_path / "a.dcm")
+    assert found(tmp_path) == (["a", *WRISTS], [], [])
+    assert found(database.folder / "dicom" / "1", database.folder)[0] == ["1", WRISTS[1]]
+
+
+def test_images_of_a_database_with_one_name_are_told_apart(tmp_path):
+    for folder in ("one", "two"):
+        slicer = Slicer(tmp_path / folder)
+        dataset = radiograph(
+            StudyInstanceUID="1.2", SeriesInstanceUID="1.2.1", BodyPartExamined="WRIST"
+        )
+        slicer.insert(write(tmp_path / folder / "a.dcm", dataset))
+    assert found(tmp_path)[0] == ["DX_1.2.3.4", "DX_1.2.3.4-2"]
+
+
+def test_a_database_without_a_wrist_is_a_problem(tmp_path):
+    path = Slicer(tmp_path / "database").folder / "ctkDICOM.sql"
+    _, problems, _ = found(path)
+    assert problems == [f"{path}: lists no image of a wrist; give the images' own files."]
+
+
+def test_a_file_that_the_database_lists_but_is_missing_is_refused_when_it_is_read(database):
+    (database.folder / "dicom" / "1").unlink()
+    first, second = find_images([database.folder])
+    with pytest.raises(RadiographError, match="cannot be read, no such file"):
+        read_radiograph(first)
+    assert read_radiograph(second).width == 80
+
+
+def test_an_image_that_slicer_has_not_fetched_is_a_problem(tmp_path):
+    slicer = Slicer(tmp_path / "database")
+    dataset = radiograph(StudyInstanceUID="1", SeriesInstanceUID="1.1", BodyPartExamined="WRIST")
+    slicer.insert(write(tmp_path / "a.dcm", dataset), url_only=True)
+    _, problems, _ = found(slicer.folder)
+    assert len(problems) == 1
+    assert "is not on this machine; retrieve the study" in problems[0]
+
+
+def test_another_database_is_a_problem_when_it_is_named_and_skipped_in_a_folder(tmp_path):
+    path = tmp_path / "other.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE Patients (Name)")
+    connection.close()
+    dicom(tmp_path / "a.dcm")
+    assert found(tmp_path) == (["a"], [], [str(path)])
+    _, problems, _ = found(path)
+    assert len(problems) == 1
+    assert problems[0].startswith(f"{path}: is ")
+
+
+@pytest.mark.parametrize("content", [b"", b"SQLite format 3\0" + bytes(200), b"no database" * 99])
+def test_a_damaged_slicer_database_is_a_problem(tmp_path, content):
+    path = tmp_path / "ctkDICOM.sql"
+    path.write_bytes(content)
+    images, problems, _ = found(tmp_path)
+    assert images == []
+    assert len(problems) == 1
+    assert problems[0].startswith(f"{path}: ")
 
 
 # Formats

@@ -62,7 +62,9 @@ def _root(
 def assess(
     paths: Annotated[
         list[Path],
-        typer.Argument(help="DICOM files, folders, DICOMDIR or zip; PNG, JPEG or TIFF too."),
+        typer.Argument(
+            help="DICOM files, folders, DICOMDIR or zip; Slicer's ctkDICOM.sql; PNG, JPEG or TIFF."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the reports.")] = Path("wristqc-out"),
     view: Annotated[View | None, typer.Option(help="State the view of all images.")] = None,

@@ -1,4 +1,4 @@
-"""Where radiographs come from: files, folders, DICOMDIR and zip archives."""
+"""Where radiographs come from: files, folders, DICOMDIR, zip archives, Slicer's DICOM database."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Literal
 
@@ -19,6 +19,8 @@ ImageFormat = Literal["dicom", "png", "jpeg", "tiff"]
 HEAD_BYTES = 132
 MAX_MEMBER_BYTES = 1 << 30
 """Larger archive members are refused: they are read in memory."""
+
+_SQLITE = b"SQLite format 3\0"
 
 _UNREADABLE = (
     OSError,
@@ -113,14 +115,16 @@ def find_images(
 ) -> Iterator[ImageSource]:
     """Everything that may be an image under `paths`, each once, in order.
 
-    Folders are searched with what is below them, sorted by name; hidden files are left out. What
-    was named but cannot be an image comes as a source with a `problem`, so that one bad path does
-    not stop the others.
+    Folders are searched with what is below them, sorted by name; hidden files are left out. A
+    DICOM database of Slicer stands for all of its folder: its images that some attribute calls a
+    wrist are found, and no others (`WristQCLib.dicom_database.wrist_studies`). What was named but
+    cannot be an image comes as a source with a `problem`, so that one bad path does not stop the
+    others.
 
     Parameters
     ----------
     paths
-        Image files, folders, DICOMDIR files, zip archives.
+        Image files, folders, DICOMDIR files, zip archives, Slicer's ``ctkDICOM.sql``.
     on_skip
         Called with each file of a folder or an archive that is plainly not an image.
     """
@@ -145,6 +149,8 @@ class _Search:
                 yield self._problem(path, "does not exist; check the path")
 
     def _folder(self, root: Path) -> Iterator[ImageSource]:
+        from WristQCLib.dicom_database.database_file import DATABASE_NAME  # it needs this module
+
         found = False
         walked: set[Path] = set()
         for folder, subfolders, files in os.walk(root, followlinks=True):
@@ -153,6 +159,11 @@ class _Search:
                 subfolders.clear()
                 continue
             walked.add(here)
+            if DATABASE_NAME in files:
+                subfolders.clear()  # what lies there is listed in the database
+                found = True
+                yield from self._file(Path(folder, DATABASE_NAME), Path(DATABASE_NAME), named=True)
+                continue
             subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
             # A DICOMDIR first: it knows the order, and which of its files are images.
             for name in sorted(files, key=lambda n: (n.upper() != "DICOMDIR", n)):
@@ -181,6 +192,8 @@ class _Search:
             yield from self._dicomdir(path)
         elif format_of(head):
             yield ImageSource(self._unique(shown), path)
+        elif named and head.startswith(_SQLITE):
+            yield from self._database(path)
         elif zipfile.is_zipfile(path) and (named or path.suffix.lower() == ".zip"):
             yield from self._archive(path)
         elif named:
@@ -218,6 +231,30 @@ class _Search:
             elif target is not None:
                 self._seen.add(target.resolve())
                 self._on_skip(str(target))
+
+    def _database(self, path: Path) -> Iterator[ImageSource]:
+        from WristQCLib.dicom_database import (
+            DatabaseError,
+            DatabaseFile,
+            image_sources,
+            wrist_studies,
+        )
+
+        try:
+            with DatabaseFile(path) as database:
+                images = [image for study in wrist_studies(database) for image in study.images]
+        except DatabaseError as error:
+            yield ImageSource(self._unique(Path(path.name)), path, problem=str(error))
+            return
+        if not images:
+            yield self._problem(path, "lists no image of a wrist; give the images' own files")
+        for image, source in zip(images, image_sources(images), strict=True):
+            if image.instance.path is not None:
+                real = image.instance.path.resolve()
+                if real in self._seen:
+                    continue
+                self._seen.add(real)
+            yield replace(source, name=self._unique(Path(source.name)))
 
     def _archive(self, path: Path) -> Iterator[ImageSource]:
         found = False

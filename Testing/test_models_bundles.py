@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,8 +22,10 @@ from WristQCLib.models import (  # noqa: E402
     ModelError,
     select_device,
 )
-from WristQCLib.models.gu2net import single_domain  # noqa: E402
-from WristQCLib.models.refinement import REFINEMENTS, refinement_box  # noqa: E402
+from WristQCLib.models.detector import Located  # noqa: E402
+from WristQCLib.models.gu2net import of_domains  # noqa: E402
+from WristQCLib.models.letterbox import Letterbox  # noqa: E402
+from WristQCLib.models.refinement import CLOSE_LOOKS, close_box  # noqa: E402
 from WristQCLib.models.shape_prior import beyond, forearm_axis  # noqa: E402
 
 KEYPOINTS = TrainingConfig(
@@ -49,7 +52,7 @@ def keypoint_bundle(folder: Path, threshold: float = 0.5) -> Path:
         "figures": {},
     }
     bundle = folder / "wrist_keypoints_frontal"
-    write_bundle(bundle, single_domain(state, 0), KEYPOINTS, View.FRONTAL, "1.2.3", own, "First.")
+    write_bundle(bundle, of_domains(state, [0]), KEYPOINTS, View.FRONTAL, "1.2.3", own, "First.")
     return bundle
 
 
@@ -268,21 +271,61 @@ def test_an_unknown_or_absent_device_is_refused_by_name() -> None:
     assert select_device("auto").type in ("cuda", "mps", "cpu")
 
 
-def test_the_second_looks_box_is_centred_on_its_points_and_scales_with_the_reference() -> None:
+def test_a_close_box_shows_its_points_with_a_margin_and_scales_with_the_reference() -> None:
     points = {"radial_styloid": (100.0, 200.0), "ulnar_styloid": (150.0, 200.0)}
-    refinement = REFINEMENTS[View.FRONTAL]
-    box = refinement_box(points, refinement.groups[0], refinement, (400, 300))
+    styloids, thumb = CLOSE_LOOKS[View.FRONTAL]
+    box = close_box(points, View.FRONTAL, styloids, (400, 300))
+    # 50 px and 0.4 of them on either side make 90; an input of 4:3 makes that 120 high.
+    assert box == (80, 140, 170, 260) or box == (81, 140, 171, 260)
+    assert close_box(points, View.FRONTAL, thumb, (400, 300)) is None
+    points["thumb_mcp_joint"] = (60.0, 100.0)
+    box = close_box(points, View.FRONTAL, thumb, (400, 300), zoom=2.0)
+    assert box is not None  # 2 x 0.75 x 50 px and twice that again
+    assert (box[2] - box[0], box[3] - box[1]) == (150, 200)
+
+
+def test_the_shafts_are_looked_at_together_with_the_wrist() -> None:
+    points = {"scaphoid_centre": (50.0, 80.0), "distal_radius_centre": (50.0, 100.0)}
+    points |= {"proximal_radius_centre": (45.0, 300.0), "proximal_ulna_centre": (55.0, 300.0)}
+    box = close_box(points, View.LATERAL, CLOSE_LOOKS[View.LATERAL][1], (400, 300))
     assert box is not None
-    left, top, right, bottom = box
-    # Diagonal 2.6 x 50 px; 3:4 makes it 0.6 and 0.8 of that.
-    assert right - left == pytest.approx(0.6 * 130, abs=1)
-    assert bottom - top == pytest.approx(0.8 * 130, abs=1)
-    assert ((left + right - 1) / 2, (top + bottom - 1) / 2) == pytest.approx((125, 200), abs=1)
+    # 220 px and 0.7 x 20 px at either end.
+    assert box[3] - box[1] == 248 and box[1] <= 80 - 13 and box[3] >= 300 + 13
 
 
-def test_there_is_no_second_look_without_its_reference() -> None:
-    refinement = REFINEMENTS[View.FRONTAL]
+def test_there_is_no_close_look_without_its_reference() -> None:
+    styloids = CLOSE_LOOKS[View.FRONTAL][0]
     points = {"radial_styloid": (100.0, 200.0)}
-    assert refinement_box(points, refinement.groups[0], refinement, (400, 300)) is None
+    assert close_box(points, View.FRONTAL, styloids, (400, 300)) is None
     points["ulnar_styloid"] = (101.0, 200.0)  # a pixel apart: no unit of length
-    assert refinement_box(points, refinement.groups[0], refinement, (400, 300)) is None
+    assert close_box(points, View.FRONTAL, styloids, (400, 300)) is None
+
+
+class Scripted(KeypointDetector):
+    """A detector whose looks are given instead of seen."""
+
+    def look(self, grey: object, letterbox: Letterbox, axis: object = None, domain: int = 0) -> Any:
+        return self.looks[domain](letterbox)
+
+
+def test_only_a_network_with_a_close_domain_says_from_near_whether_the_thumb_is_there(
+    tmp_path: Path,
+) -> None:
+    def at(position: tuple[float, float], presence: float) -> Located:
+        return Located(position, presence, 0.5, 2.0, 0.0)
+
+    first = {
+        "thumb_mcp_joint": at((10.0, 60.0), 0.4),
+        "radial_styloid": at((60.0, 100.0), 0.9),
+        "ulnar_styloid": at((110.0, 100.0), 0.9),
+    }
+    near = {name: at((p.position[0] + 1.0, p.position[1]), 0.05) for name, p in first.items()}
+    detector = Scripted.from_bundle(keypoint_bundle(tmp_path), "cpu")
+    detector.looks = {0: lambda _: near, 1: lambda _: near}
+    grey = np.zeros((200, 200), np.float32)
+    # Not likely enough for a closer look that says nothing about presence.
+    assert detector.look_again(grey, first)["thumb_mcp_joint"] == first["thumb_mcp_joint"]
+    detector._network.domains = 2
+    located = detector.look_again(grey, first)
+    assert located["thumb_mcp_joint"].presence == 0.05
+    assert located["radial_styloid"] == at((61.0, 100.0), 0.9)

@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("monai")
 
-from WristQCLib.models.gu2net import GU2Net, logit_of_product, single_domain  # noqa: E402
+from WristQCLib.models.gu2net import GU2Net, logit_of_product, of_domains  # noqa: E402
 from WristQCLib.models.mobilenetv2 import MobileNetV2, divisible_by_8  # noqa: E402
 
 
@@ -37,7 +37,7 @@ def test_one_domain_of_a_universal_network_answers_like_the_universal_one() -> N
     torch.manual_seed(1)
     universal = GU2Net([3, 5], width=8).eval()
     separate = GU2Net([5], width=8).eval()
-    separate.load_state_dict(single_domain(universal.state_dict(), 1))
+    separate.load_state_dict(of_domains(universal.state_dict(), [1]))
     image = torch.rand(1, 1, 32, 48)
     assert torch.equal(universal(image, 1), separate(image))
 

@@ -33,7 +33,7 @@ from WristQCLib.findings import View
 from WristQCLib.keypoints import KEYPOINT_NAMES
 from WristQCLib.models import ImageClassifier, KeypointDetector
 from WristQCLib.models.bundles import INFERENCE, METADATA, NETWORKS, TRAIN, WEIGHTS
-from WristQCLib.models.gu2net import single_domain
+from WristQCLib.models.gu2net import of_domains
 
 RAYLEIGH_MEDIAN = 1.1774
 """Median of a radial error in standard deviations of one axis."""
@@ -75,8 +75,8 @@ def network_definition(config: TrainingConfig, view: View | None) -> dict[str, A
     keypoints, classification = NETWORKS
     if config.task == "keypoints":
         assert view is not None
-        points = len(KEYPOINT_NAMES[view])
-        return {"_target_": keypoints, "out_channels": [points], **config.network}
+        points = [len(KEYPOINT_NAMES[view])] * (2 if config.close_domains else 1)
+        return {"_target_": keypoints, "out_channels": points, **config.network}
     return {"_target_": classification, "out_channels": 1, **config.network}
 
 
@@ -292,7 +292,8 @@ def export(
             start: dict[str, Any] = {"threshold": 0.5}
         else:
             name, chosen = f"wrist_keypoints_{view}", [x for x in labels if x.keypoint_view is view]
-            weights = single_domain(state, domain)
+            apart = [domain + len(views)] if config.close_domains else []
+            weights = of_domains(state, [domain, *apart])
             names = KEYPOINT_NAMES[view]
             own = {
                 "view": view.value,

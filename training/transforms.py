@@ -18,7 +18,7 @@ from training.config import Augmentation
 from WristQCLib.findings import View
 from WristQCLib.models.letterbox import Letterbox
 from WristQCLib.models.preprocessing import FloatImage
-from WristQCLib.models.refinement import REFINEMENTS, refinement_box
+from WristQCLib.models.refinement import CLOSE_LOOKS, REFERENCES, THUMB, CloseLook, close_box
 
 Matrix = npt.NDArray[np.float64]
 Box = tuple[int, int, int, int]
@@ -49,18 +49,31 @@ def draw_geometry(
     input_size: tuple[int, int],
     isotropic: bool,
     augmentation: Augmentation,
+    close: bool | None = None,
 ) -> Geometry:
-    """Draw field, box and jitter for one image of `image_size` (rows, columns)."""
+    """Draw field, box and jitter for one image of `image_size` (rows, columns).
+
+    `close` says whether the second look's box is cut; None draws it as the augmentation says.
+    """
     rows, columns = image_size
     whole: Box = (0, 0, columns, rows)
     field, box = whole, whole
-    zoomed = (
-        draw_zoom(rng, points, view, input_size)
-        if view is not None and rng.random() < augmentation.zoom
-        else None
-    )
+    if close is None:
+        close = view is not None and rng.random() < augmentation.zoom
+    look = None
+    if close and view is not None:
+        first, second = CLOSE_LOOKS[view]
+        look = first if rng.random() < 0.5 else second
+    edge = view is View.FRONTAL and rng.random() < augmentation.edge
+    if edge and (look is None or look.points == THUMB):
+        field = cut_beside_thumb(rng, image_size, points)
+    zoomed = None
+    if look is not None and view is not None:
+        zoomed = draw_zoom(rng, points, view, look, input_size)
     if zoomed is not None:
         box = zoomed
+    elif field != whole:
+        box = field
     elif rng.random() < augmentation.crop:
         field = box = draw_crop(rng, image_size)
     letterbox = Letterbox.fit(box, input_size, isotropic)
@@ -71,17 +84,41 @@ def draw_zoom(
     rng: np.random.Generator,
     points: Mapping[str, tuple[float, float]],
     view: View,
+    look: CloseLook,
     input_size: tuple[int, int],
 ) -> Box | None:
     """A box as the second look cuts it, off by as much as the first look may be."""
-    refinement = REFINEMENTS[view]
-    group = refinement.groups[0 if rng.random() < 0.6 else 1]
-    zoom = float(np.exp(rng.uniform(np.log(0.75), np.log(1.4))))
-    box = refinement_box(points, group, refinement, input_size, zoom)
+    zoom = float(np.exp(rng.uniform(np.log(0.8), np.log(1.35))))
+    box = close_box(points, view, look, input_size, zoom)
     if box is None:
         return None
-    dx, dy = (rng.uniform(-0.15, 0.15, 2) * (box[2] - box[0], box[3] - box[1])).astype(int)
+    dx, dy = (rng.uniform(-0.12, 0.12, 2) * (box[2] - box[0], box[3] - box[1])).astype(int)
     return box[0] + int(dx), box[1] + int(dy), box[2] + int(dx), box[3] + int(dy)
+
+
+def cut_beside_thumb(
+    rng: np.random.Generator, image_size: tuple[int, int], points: Mapping[str, tuple[float, float]]
+) -> Box:
+    """A field that ends near the thumb's joint, which is then just inside or just outside of it.
+
+    The whole image when joint or styloids are not there, or when no straight edge parts them.
+    """
+    rows, columns = image_size
+    edges = [0, 0, columns, rows]
+    thumb, *wrist = (points.get(name) for name in (*THUMB, *REFERENCES[View.FRONTAL]))
+    if thumb is not None and all(point is not None for point in wrist):
+        ends = np.array(wrist, dtype=np.float64)
+        unit = float(np.hypot(*(ends[0] - ends[1])))
+        reach = float(np.clip(0.12 * rng.standard_normal(), -0.5, 0.5)) * unit
+        sides = []
+        for side, outwards in enumerate((-1, -1, 1, 1)):
+            ahead = outwards * (thumb[side % 2] - ends[:, side % 2])
+            if ahead.min() > 0.3 * unit:
+                sides.append((side, round(thumb[side % 2] + outwards * reach)))
+        if sides:
+            side, position = sides[int(rng.integers(len(sides)))]
+            edges[side] = int(np.clip(position, 0, edges[side]) if side >= 2 else max(position, 0))
+    return edges[0], edges[1], edges[2], edges[3]
 
 
 def draw_crop(rng: np.random.Generator, image_size: tuple[int, int]) -> Box:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,7 @@ from WristQCLib.models.errors import ModelError
 from WristQCLib.models.heatmaps import HeatMaps, decode
 from WristQCLib.models.letterbox import Letterbox
 from WristQCLib.models.preprocessing import FloatImage, normalise
-from WristQCLib.models.refinement import REFINEMENTS, refinement_box
+from WristQCLib.models.refinement import CLOSE_LOOKS, close_box
 from WristQCLib.models.shape_prior import PROXIMAL, Points, beyond, forearm_axis
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 MAX_SHIFT = 0.25
 """A second look that moves a point by more than this share of the diagonal is not believed."""
+
+LEAST_SOUGHT = 0.02
+"""Presence from which a point is looked at closely, where the closer look tells its presence."""
 
 MIN_HEIGHT_RATIO = 0.2
 """... nor one whose peak is lower than this share of the first look's."""
@@ -102,9 +105,7 @@ class KeypointDetector(BundledModel):
         """
         grey, first = self._first_look(image)
         located = self.look_again(grey, first) if self.refines else first
-        return [
-            self._keypoint(name, first[name].presence, located[name], grey) for name in self.names
-        ]
+        return [self._keypoint(name, located[name], grey) for name in self.names]
 
     def clarity(self, image: npt.NDArray[np.generic], count: int) -> float:
         """How clearly the view's keypoints are seen: tells an image of this view from others.
@@ -136,7 +137,7 @@ class KeypointDetector(BundledModel):
         return grey, self.look(grey, whole)
 
     def look(
-        self, grey: FloatImage, letterbox: Letterbox, axis: Points | None = None
+        self, grey: FloatImage, letterbox: Letterbox, axis: Points | None = None, domain: int = 0
     ) -> dict[str, Located]:
         """One pass of the network over a box of the normalised image.
 
@@ -148,8 +149,10 @@ class KeypointDetector(BundledModel):
             The box.
         axis
             The forearm's, when it is known from an earlier look; see `forearm_axis`.
+        domain
+            The network's.
         """
-        heat_maps, presence = self._answer(letterbox.resample(grey))
+        heat_maps, presence = self._answer(letterbox.resample(grey), domain)
         located = {
             name: self._locate(heat_map, float(probability), letterbox)
             for name, heat_map, probability in zip(self.names, heat_maps, presence, strict=True)
@@ -168,13 +171,13 @@ class KeypointDetector(BundledModel):
                 located[name] = self._locate(masked, located[name].presence, letterbox)
         return located
 
-    def _answer(self, pixels: FloatImage) -> tuple[HeatMaps, npt.NDArray[np.float32]]:
+    def _answer(self, pixels: FloatImage, domain: int) -> tuple[HeatMaps, npt.NDArray[np.float32]]:
         """Heat maps (N, rows, columns) and presence (N), averaged over flips of the input."""
         import torch
 
         batch, flips = self._flipped(pixels)
         with torch.inference_mode():
-            logits, presence = self._network.detect(batch)
+            logits, presence = self._network.detect(batch, domain)
             heat_maps = torch.stack(
                 [
                     torch.flip(heat_map, [axis - 1 for axis in axes])
@@ -207,24 +210,36 @@ class KeypointDetector(BundledModel):
         refined = dict(first)
         there = self._there(first)
         axis = forearm_axis(self.view, there)
-        refinement = REFINEMENTS[self.view]
-        for group in refinement.groups:
-            box = refinement_box(there, group, refinement, self.input_size)
+        # A network with a second domain was trained for this look apart.
+        domain = self._network.domains - 1
+        for close in CLOSE_LOOKS[self.view]:
+            tells_presence = close.tells_presence and domain > 0
+            sought = dict(there)
+            if tells_presence:
+                sought |= {
+                    name: first[name].position
+                    for name in close.points
+                    if first[name].presence >= LEAST_SOUGHT
+                }
+            box = close_box(sought, self.view, close, self.input_size)
             if box is None:
                 continue
-            second = self.look(grey, Letterbox.fit(box, self.input_size), axis)
+            second = self.look(grey, Letterbox.fit(box, self.input_size), axis, domain)
             limit = MAX_SHIFT * float(np.hypot(box[2] - box[0], box[3] - box[1]))
-            for name in group:
+            for name in close.points:
                 shift = np.subtract(second[name].position, first[name].position)
                 if (
                     float(np.hypot(*shift)) <= limit
                     and second[name].height >= MIN_HEIGHT_RATIO * first[name].height
                 ):
                     refined[name] = second[name]
+                presence = second[name] if tells_presence else first[name]
+                refined[name] = replace(refined[name], presence=presence.presence)
         return refined
 
-    def _keypoint(self, name: str, presence: float, located: Located, grey: FloatImage) -> Keypoint:
+    def _keypoint(self, name: str, located: Located, grey: FloatImage) -> Keypoint:
         placed_by = f"model:{self.identity}"
+        presence = located.presence
         if presence < self.thresholds[name]:
             return Keypoint(name, Finding.NOT_FOUND, confidence=presence, placed_by=placed_by)
         rows, columns = grey.shape

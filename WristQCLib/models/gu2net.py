@@ -218,6 +218,7 @@ class GU2Net(nn.Module):
         half_pixel = resampling == "half_pixel"
         folded = in_channels * input_stride**2
         self.input_stride = input_stride
+        self.domains = len(out_channels)
         self.local = LocalNetwork(folded, out_channels, width, align_corners=not half_pixel)
         self.context = GlobalNetwork(folded, out_channels, width, half_pixel)
         features = 2 * ENCODER[-1] * width
@@ -259,18 +260,20 @@ def logit_of_product(a: Tensor, b: Tensor) -> Tensor:
     return -torch.logsumexp(torch.stack([-a, -b, -a - b]), dim=0)
 
 
-def single_domain(state: Mapping[str, Tensor], domain: int) -> dict[str, Tensor]:
-    """The weights of a universal network that serve one domain, named as in a separate network.
+def of_domains(state: Mapping[str, Tensor], domains: Sequence[int]) -> dict[str, Tensor]:
+    """The weights of a universal network that serve some of its domains, in a given order.
 
-    ``GU2Net([out_channels[domain]], ...)`` loads them and answers as the universal one does.
+    ``GU2Net([out_channels[domain] for domain in domains], ...)`` loads them and answers in each as
+    the universal one does. A domain may be taken several times.
     """
     chosen = {}
     for name, tensor in state.items():
         before, separator, after = name.partition(".layers.")
-        if separator:
-            index, _, rest = after.partition(".")
-            if int(index) != domain:
-                continue
-            name = f"{before}.layers.0.{rest}"
-        chosen[name] = tensor
+        if not separator:
+            chosen[name] = tensor
+            continue
+        index, _, rest = after.partition(".")
+        for place, domain in enumerate(domains):
+            if int(index) == domain:
+                chosen[f"{before}.layers.{place}.{rest}"] = tensor
     return chosen

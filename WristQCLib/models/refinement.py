@@ -1,8 +1,8 @@
-"""Where a second look is taken: boxes of one physical size around points of the first look.
+"""Where a second look is taken: boxes around groups of points of the first look.
 
-Seen whole, a large radiograph is shrunk to about 0.8 mm per input pixel. The same network looks
-again at a box around each group of points; the boxes scale with the anatomy, so that they show the
-bones at a similar size whatever the image's field. Training cuts the same boxes.
+Seen whole, a large radiograph is shrunk to about 0.8 mm per input pixel. A closer look follows at a
+box around each group of points; the boxes scale with the anatomy, so that they show the bones at a
+similar size whatever the image's field. Training cuts the same boxes.
 """
 
 from __future__ import annotations
@@ -11,86 +11,91 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from WristQCLib.findings import View
 
 Points = Mapping[str, tuple[float, float]]
+Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
-class Refinement:
-    """How a view's boxes are made.
+class CloseLook:
+    """One box and what it is for.
 
     Attributes
     ----------
-    groups
-        Keypoints that share a box, centred on their mean.
-    reference
-        Two keypoints whose distance is the unit of length.
-    factor
-        Diagonal of the box in that unit. (The diagonal, so that any aspect ratio serves.)
+    points
+        Keypoints that are located anew.
+    shown
+        Keypoints that the box must show.
+    margin
+        What the box shows around them at least, in the view's unit of length.
+    tells_presence
+        Whether this look, rather than the first, says if its points are in the image: whether a
+        joint at the border is still inside is a question of millimetres.
     """
 
-    groups: tuple[tuple[str, ...], ...]
-    reference: tuple[str, str]
-    factor: float
+    points: tuple[str, ...]
+    shown: tuple[str, ...]
+    margin: float
+    tells_presence: bool = False
 
 
-REFINEMENTS: Mapping[View, Refinement] = {
-    # The styloids lie about 50 mm apart in an adult, scaphoid and distal radius about 22 mm.
-    View.FRONTAL: Refinement(
-        groups=(("radial_styloid", "ulnar_styloid"), ("thumb_mcp_joint",)),
-        reference=("radial_styloid", "ulnar_styloid"),
-        factor=2.6,
+REFERENCES: Mapping[View, tuple[str, str]] = {
+    View.FRONTAL: ("radial_styloid", "ulnar_styloid"),
+    View.LATERAL: ("scaphoid_centre", "distal_radius_centre"),
+}
+"""Two keypoints whose distance is the unit of length: about 50 mm and 22 mm in an adult."""
+
+STYLOIDS = ("radial_styloid", "ulnar_styloid")
+THUMB = ("thumb_mcp_joint",)
+WRIST = ("scaphoid_centre", "distal_radius_centre", "distal_ulna_centre")
+SHAFTS = ("proximal_radius_centre", "proximal_ulna_centre")
+
+CLOSE_LOOKS: Mapping[View, tuple[CloseLook, ...]] = {
+    View.FRONTAL: (
+        CloseLook(STYLOIDS, STYLOIDS, 0.4),
+        CloseLook(THUMB, THUMB, 0.75, tells_presence=True),
     ),
-    View.LATERAL: Refinement(
-        groups=(
-            ("scaphoid_centre", "distal_radius_centre", "distal_ulna_centre"),
-            ("proximal_radius_centre", "proximal_ulna_centre"),
-        ),
-        reference=("scaphoid_centre", "distal_radius_centre"),
-        factor=6.0,
-    ),
+    # The shafts are shown with the wrist: there they can be told apart, and there the 12 cm begin
+    # after which the proximal points end.
+    View.LATERAL: (CloseLook(WRIST, WRIST, 1.2), CloseLook(SHAFTS, WRIST + SHAFTS, 0.7)),
 }
 
 MIN_REFERENCE_PX = 4.0
 """A reference shorter than this cannot be trusted as a unit of length."""
 
 
-def refinement_box(
-    points: Points,
-    group: tuple[str, ...],
-    refinement: Refinement,
-    input_size: tuple[int, int],
-    zoom: float = 1.0,
-) -> tuple[int, int, int, int] | None:
-    """The box (left, top, right, bottom) for one group, in image pixels, exclusive at the end.
+def close_box(
+    points: Points, view: View, look: CloseLook, input_size: tuple[int, int], zoom: float = 1.0
+) -> Box | None:
+    """The box (left, top, right, bottom) of a close look, in image pixels, exclusive at the end.
 
     Parameters
     ----------
     points
         Positions (x, y) of the keypoints that are there.
-    group, refinement
-        As in `REFINEMENTS`.
+    view, look
+        The view and one of its `CLOSE_LOOKS`.
     input_size
-        (rows, columns) of the network's input, for the aspect ratio.
+        (rows, columns) of the network's input, whose aspect ratio the box takes.
     zoom
         Extra factor on the box's size.
 
     Returns
     -------
-    None when the reference or every point of the group is missing.
+    None when the reference, or every point to be located, is missing.
     """
-    first, second = (points.get(name) for name in refinement.reference)
-    centres = [points[name] for name in group if name in points]
-    if first is None or second is None or not centres:
+    first, second = (points.get(name) for name in REFERENCES[view])
+    if first is None or second is None or not any(name in points for name in look.points):
         return None
     unit = float(np.hypot(first[0] - second[0], first[1] - second[1]))
     if unit < MIN_REFERENCE_PX:
         return None
-    size: npt.NDArray[np.float64] = np.array([input_size[1], input_size[0]], dtype=np.float64)
-    size *= zoom * refinement.factor * unit / float(np.hypot(*size))
-    left, top = (np.mean(centres, axis=0) + 0.5 - size / 2).round().astype(int)
+    shown = np.array([points[name] for name in look.shown if name in points], dtype=np.float64)
+    low, high = shown.min(axis=0), shown.max(axis=0)
+    aspect = np.array([input_size[1], input_size[0]], dtype=np.float64)
+    size = aspect * zoom * float(((high - low + 2.0 * look.margin * unit) / aspect).max())
+    left, top = ((low + high) / 2.0 + 0.5 - size / 2.0).round().astype(int)
     width, height = np.maximum(size.round().astype(int), 1)
     return int(left), int(top), int(left + width), int(top + height)

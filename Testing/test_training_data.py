@@ -12,6 +12,7 @@ pytest.importorskip("monai")
 
 from training.config import Augmentation, TrainingConfig  # noqa: E402
 from training.datasets import (  # noqa: E402
+    Ask,
     MixedBatches,
     PlainBatches,
     RadiographDataset,
@@ -21,10 +22,12 @@ from training.labels import label_paths, read_image, read_label  # noqa: E402
 from training.transforms import (  # noqa: E402
     Geometry,
     alter_look,
+    cut_beside_thumb,
     draw_geometry,
     jitter,
     map_point,
     warp,
+    within,
 )
 from WristQCLib.findings import Side, View  # noqa: E402
 from WristQCLib.labels import LabelError  # noqa: E402
@@ -172,17 +175,13 @@ def test_train_and_val_folders_are_kept_apart(tmp_path: Path) -> None:
     assert len(label_paths(tmp_path)) == 2
 
 
-def test_new_images_are_taken_up_and_half_written_ones_wait(tmp_path: Path) -> None:
+def test_an_image_that_is_cut_short_is_not_left_out_in_silence(tmp_path: Path) -> None:
     for k in range(3):
         write_labelled(tmp_path, f"a{k}", FRONTAL, frontal=True)
-    data = RadiographDataset([Source(tmp_path, 1.0)], config(), "train")
-    assert len(data) == 2
-    path = write_labelled(tmp_path, "b", FRONTAL, frontal=True)
-    whole = path.with_suffix(".png").read_bytes()
-    path.with_suffix(".png").write_bytes(whole[: len(whole) // 2])
-    assert data.refresh() == 0
-    path.with_suffix(".png").write_bytes(whole)
-    assert data.refresh() == 1
+    whole = (tmp_path / "a1.png").read_bytes()
+    (tmp_path / "a1.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(OSError):
+        RadiographDataset([Source(tmp_path, 1.0)], config(), "train")
 
 
 def test_points_stay_on_their_blobs_through_every_augmentation(tmp_path: Path) -> None:
@@ -238,7 +237,7 @@ def test_altered_grey_values_stay_in_range_and_follow_the_seed() -> None:
 def test_a_point_that_the_label_lacks_is_a_labelled_absence(tmp_path: Path) -> None:
     for k in range(2):
         write_labelled(tmp_path, f"a{k}", FRONTAL, frontal=True)
-    sample = RadiographDataset([Source(tmp_path, 1.0)], config(), "train")[0, -1]
+    sample = RadiographDataset([Source(tmp_path, 1.0)], config(), "train")[Ask(0, -1)]
     assert sample["labelled"].tolist() == [True, True, True]
     assert torch.isnan(sample["points"][:, 0]).tolist() == [False, False, True]
 
@@ -268,9 +267,9 @@ def test_batches_hold_one_view_each_and_follow_the_shares_and_the_seed(tmp_path:
     batches = list(MixedBatches(data, epoch=0))
     assert batches == list(MixedBatches(data, epoch=0))
     assert batches != list(MixedBatches(data, epoch=1))
-    views = [{data.images[i].label.view for i, _ in batch} for batch in batches]
+    views = [{data.images[i].label.view for i, *_ in batch} for batch in batches]
     assert views[0] == {View.FRONTAL} and views[1] == {View.LATERAL}
-    frontal = [data.images[i].source for batch in batches[::2] for i, _ in batch]
+    frontal = [data.images[i].source for batch in batches[::2] for i, *_ in batch]
     assert np.mean(frontal) == pytest.approx(0.25, abs=0.06)
 
 
@@ -279,8 +278,42 @@ def test_validation_sees_every_image_once(tmp_path: Path) -> None:
         write_labelled(tmp_path / "val", f"f{k}", FRONTAL, frontal=True)
         write_labelled(tmp_path / "val", f"l{k}", LATERAL, lateral=True)
     data = RadiographDataset([Source(tmp_path, 1.0)], config(), "val")
-    assert sorted(i for batch in PlainBatches(data, 100) for i, _ in batch) == list(range(10))
+    assert sorted(i for batch in PlainBatches(data, 100) for i, *_ in batch) == list(range(10))
     assert sum(len(batch) for batch in PlainBatches(data, 4)) == 4
+
+
+def test_close_looks_have_domains_and_batches_of_their_own(tmp_path: Path) -> None:
+    points = {"thumb_mcp_joint": (12, 20), "radial_styloid": (20, 45), "ulnar_styloid": (45, 45)}
+    for k in range(4):
+        write_labelled(tmp_path, f"f{k}", points, frontal=True)
+        write_labelled(tmp_path, f"l{k}", LATERAL, lateral=True)
+    augmentation = Augmentation(zoom=0.5)
+    apart = config(close_domains=True, augmentation=augmentation, samples_per_epoch=400)
+    data = RadiographDataset([Source(tmp_path, 1.0)], apart, "train")
+    closeness = [{ask.close for ask in batch} for batch in MixedBatches(data, epoch=0)]
+    assert all(len(kinds) == 1 for kinds in closeness)
+    assert 0.3 < np.mean([kinds == {True} for kinds in closeness]) < 0.7
+    frontal = next(i for i, x in enumerate(data.images) if x.label.view is View.FRONTAL)
+    assert int(data[Ask(frontal, -1, False)]["domain"]) == 0
+    near = data[Ask(frontal, -1, True)]
+    assert int(near["domain"]) == 2
+    # From near the points lie further apart.
+    far = data[Ask(frontal, -1, False)]["points"]
+    assert torch.dist(*near["points"][1:]) > 1.2 * torch.dist(*far[1:])
+    looked_at = [ask for batch in PlainBatches(data, 100) for ask in batch]
+    assert len(looked_at) == len(set(looked_at)) == 2 * len(data)
+
+
+def test_a_field_may_end_on_either_side_of_the_thumb_but_keeps_the_styloids() -> None:
+    points = {"thumb_mcp_joint": (30, 60), "radial_styloid": (80, 120), "ulnar_styloid": (130, 122)}
+    fields = [cut_beside_thumb(np.random.default_rng(k), (200, 220), points) for k in range(40)]
+    inside = [within(points["thumb_mcp_joint"], field) for field in fields]
+    assert 0.2 < np.mean(inside) < 0.8
+    for field in fields:
+        assert within(points["radial_styloid"], field) and within(points["ulnar_styloid"], field)
+        assert field[2:] == (220, 200) and (field[0] == 0) != (field[1] == 0)
+    del points["ulnar_styloid"]
+    assert cut_beside_thumb(np.random.default_rng(0), (200, 220), points) == (0, 0, 220, 200)
 
 
 def test_a_source_is_parsed_from_folder_and_share(tmp_path: Path) -> None:

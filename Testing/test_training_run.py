@@ -3,6 +3,9 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,15 +18,16 @@ pytest.importorskip("monai")
 from Testing.test_training_data import FRONTAL, LATERAL, config, write_labelled  # noqa: E402
 from training import evaluate, export, train  # noqa: E402
 from training.config import LossWeights, Optimisation, TrainingConfig  # noqa: E402
-from training.datasets import CachedImage, RadiographDataset, Source  # noqa: E402
+from training.datasets import MixedBatches, RadiographDataset, Source  # noqa: E402
 from training.evaluate import compare, markdown, millimetres_per_pixel  # noqa: E402
 from training.labels import read_label  # noqa: E402
-from training.losses import classification_loss, keypoint_loss, target_heat_maps  # noqa: E402
+from training.losses import keypoint_loss, target_heat_maps  # noqa: E402
 from training.metrics import (  # noqa: E402
     best_threshold,
     classification_figures,
     detection_figures,
 )
+from training.processes import Processes  # noqa: E402
 from training.train import Trainer, learning_rate  # noqa: E402
 from WristQCLib.findings import Finding, View  # noqa: E402
 from WristQCLib.keypoints import Keypoint  # noqa: E402
@@ -59,7 +63,9 @@ def test_a_training_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> Non
     trainer(settings, sources, tmp_path / "whole").run()
     # Stopped after one of three epochs (the schedule still spans three), then taken up again.
     stopped = trainer(settings, sources, tmp_path / "parts")
-    stopped.progress = lambda: 1.0 if stopped.epoch else 0.0  # type: ignore[method-assign]
+    stopped.progress = lambda fraction=0.0: (  # type: ignore[method-assign]
+        1.0 if stopped.epoch else fraction / 3
+    )
     stopped.run()
     resumed = trainer(settings, sources, tmp_path / "parts")
     assert resumed.epoch == 1
@@ -67,6 +73,80 @@ def test_a_training_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> Non
     losses = [[row["train_loss"] for row in curves(tmp_path / run)] for run in ("whole", "parts")]
     assert len(losses[0]) == 3
     assert losses[0] == losses[1]
+    whole, parts = (
+        torch.load(tmp_path / run / "last.pt", weights_only=True)["average"]
+        for run in ("whole", "parts")
+    )
+    assert all(torch.equal(tensor, parts[name]) for name, tensor in whole.items())
+
+
+def test_a_limit_by_the_clock_hastens_the_schedule_but_never_slows_it(tmp_path: Path) -> None:
+    sources = corpus(tmp_path / "data")
+    limited = trainer(config(epochs=4, minutes=10.0), sources, tmp_path / "run")
+    limited.epoch, limited.elapsed = 1, 60.0
+    # One of four epochs is done, and one of ten minutes is over.
+    assert limited.progress(0.5) == pytest.approx(1.5 / 4)
+    limited.elapsed = 300.0
+    assert limited.progress(0.5) == pytest.approx(0.5)
+
+
+def test_a_training_can_begin_with_the_weights_of_another(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sources = corpus(tmp_path / "data")
+    settings = config(task="view", network={"width": 0.35}, epochs=1, samples_per_epoch=2)
+    trainer(settings, sources, tmp_path / "first").run()
+    weights = torch.load(tmp_path / "first" / "best.pt", weights_only=True)
+    second = trainer(replace(settings, seed=9), sources, tmp_path / "second")
+    assert not torch.equal(second.network.classifier.weight, weights["classifier.weight"])
+    second.start_from(tmp_path / "first" / "best.pt")
+    assert torch.equal(second.network.classifier.weight, weights["classifier.weight"])
+    other = replace(settings, network={"width": 0.75})
+    with pytest.raises(ValueError, match=r"best\.pt"):
+        trainer(other, sources, tmp_path / "third").start_from(tmp_path / "first" / "best.pt")
+
+
+def test_processes_draw_the_same_steps_and_share_them_out(tmp_path: Path) -> None:
+    sources = corpus(tmp_path / "data")
+    data = RadiographDataset(sources, config(samples_per_epoch=16), "train")
+    first, second = (list(MixedBatches(data, 0, Processes(rank, 2))) for rank in (0, 1))
+    # 16 images, 2 processes, batches of 2: four steps.
+    assert len(first) == len(second) == 4
+    for ours, theirs in zip(first, second, strict=True):
+        assert {a.seed for a in ours}.isdisjoint(a.seed for a in theirs)
+        assert len({data.images[a.index].label.view for a in [*ours, *theirs]}) == 1
+
+
+def test_two_processes_train_one_network(tmp_path: Path) -> None:
+    corpus(tmp_path / "data")
+    settings = config(
+        task="view", network={"width": 0.35}, epochs=1, samples_per_epoch=8, workers=0, threads=1
+    )
+    (tmp_path / "c.json").write_text(json.dumps(settings.to_dict()))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command += ["-m", "training.train", "--config", tmp_path / "c.json"]
+    command += ["--data", tmp_path / "data", "--out", tmp_path / "run"]
+    done = subprocess.run(
+        [str(part) for part in command],
+        cwd=CONFIGS.parents[1],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    # Two steps of two processes with two images each; only the first process writes.
+    assert len(curves(tmp_path / "run")) == 1
+    assert torch.load(tmp_path / "run" / "last.pt", weights_only=True)["steps"] == 2
+
+
+def test_several_processes_cannot_be_limited_by_the_clock(tmp_path: Path) -> None:
+    data = [
+        RadiographDataset(corpus(tmp_path / "data"), config(minutes=1.0), split)
+        for split in ("train", "val")
+    ]
+    with pytest.raises(ValueError, match="minutes"):
+        Trainer(config(minutes=1.0), *data, tmp_path / "run", processes=Processes(0, 2))
 
 
 def test_training_lowers_the_loss_and_keeps_the_best_weights(tmp_path: Path) -> None:
@@ -175,36 +255,6 @@ def test_the_location_loss_vanishes_when_the_map_is_the_target() -> None:
     weights = LossWeights(0.0, 1.0, 0.0)
     loss = keypoint_loss(logits, torch.zeros(1, 1), points, known, 1.5, weights)
     assert float(loss) == pytest.approx(0.0, abs=1e-5)
-
-
-def test_only_cells_of_images_whose_mask_agrees_with_the_label_are_judged() -> None:
-    # Three images of 2x1 cells: object above, no object, an object that nobody boxed.
-    mask = torch.zeros(3, 1, 4, 2)
-    mask[0, :, :2] = 1.0
-    labels, cells = torch.tensor([1.0, 0.0, 1.0]), torch.zeros(3, 1, 2, 1)
-    logits = torch.zeros(3)
-    plain = classification_loss(None, logits, labels, None, 1.0)
-    assert float(plain) == pytest.approx(math.log(2))
-    good = cells.clone()
-    good[0, 0, 0], good[0, 0, 1], good[1], good[2] = 20.0, -20.0, -20.0, 0.0
-    loss = classification_loss(good, logits, labels, mask, 3.0)
-    assert float(loss) == pytest.approx(math.log(2), abs=1e-5)
-    flat = classification_loss(cells, logits, labels, mask, 3.0)
-    assert float(flat) == pytest.approx(4 * math.log(2))
-
-
-def test_a_foreign_objects_box_becomes_a_mask_at_its_place(tmp_path: Path) -> None:
-    path = write_labelled(tmp_path, "a", FRONTAL, frontal=True, artefact=True)
-    content = json.loads(path.read_text())
-    box = {"label": "foreign_object", "points": [[40, 30], [20, 10]], "shape_type": "rectangle"}
-    content["shapes"].append(box)
-    path.write_text(json.dumps(content))
-    label = read_label(path)
-    assert label.foreign_objects == ((20, 10, 40, 30),)
-    mask = CachedImage.load(path, 0, 45).foreign_object_mask()  # at half of the 90 x 60
-    assert mask.shape == (45, 30)
-    assert mask[10, 15] == 1 and mask[10, 25] == 0 and mask[20, 15] == 0
-    assert 80 <= mask.sum() <= 140  # 10 x 10 and its rim
 
 
 def test_detection_figures_are_counted_by_hand() -> None:

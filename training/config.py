@@ -34,10 +34,16 @@ class Augmentation:
         Probability that the image is first cut to a smaller field. Points outside are absent.
     zoom
         Probability of a box around some keypoints, as the second look sees it.
+    edge
+        Probability that a frontal image's field ends near the thumb's joint.
     look
         Probability of each change of the grey values.
     occlusion
         Probability of an opaque patch or a letter on the image.
+    objects
+        Probability that a foreign object is laid into the image, which then has one.
+    letters
+        Probability that lead letters are laid into the image, which are no foreign object.
     """
 
     flip: float = 0.5
@@ -49,8 +55,11 @@ class Augmentation:
     stretch: float = 0.0
     crop: float = 0.0
     zoom: float = 0.0
+    edge: float = 0.0
     look: float = 0.0
     occlusion: float = 0.0
+    objects: float = 0.0
+    letters: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -97,6 +106,8 @@ class TrainingConfig:
         One of `TASKS`.
     views
         Domains of the keypoint network, in order; for classifiers, the views that they see.
+    close_domains
+        The second look has domains of its own, after those of the whole images.
     network
         Keyword arguments of the network class.
     input_size
@@ -105,12 +116,15 @@ class TrainingConfig:
         ``isotropic`` or ``anisotropic`` (the paper's).
     sigma
         Of the heat maps, in input pixels.
+    batch_size
+        Images of a step, in each process.
     samples_per_epoch
-        Images drawn per epoch; None: as many as there are.
+        Images drawn per epoch, by all processes; None: as many as there are.
     epochs
         Length of the training.
     minutes
-        Length by the clock instead: `epochs` is ignored, and the result depends on the machine.
+        Limit by the clock: where it is nearer than the end of `epochs`, the schedule follows the
+        clock, and the result depends on the machine.
     average
         Decay of the moving average of the weights per step; 0 keeps the plain weights.
     cache_side
@@ -120,6 +134,7 @@ class TrainingConfig:
     name: str
     task: str
     views: tuple[str, ...] = ("frontal", "lateral")
+    close_domains: bool = False
     network: dict[str, Any] = field(default_factory=dict)
     input_size: tuple[int, int] = (384, 320)
     letterbox: str = "isotropic"

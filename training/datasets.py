@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from training.config import TrainingConfig
+from training.evaluate import millimetres_per_pixel
 from training.labels import LabelledImage, label_paths, read_image, read_label
+from training.pasting import LEAST_SEEN, ObjectBank, Sprite, lay, lead_letters
+from training.processes import Processes
 from training.transforms import (
     Geometry,
     alter_look,
@@ -29,11 +33,36 @@ from WristQCLib.findings import View
 from WristQCLib.keypoints import KEYPOINT_NAMES
 from WristQCLib.models.letterbox import Letterbox
 from WristQCLib.models.preprocessing import FloatImage, normalise
+from WristQCLib.models.refinement import CLOSE_LOOKS, close_box
 
 FIELD_DEPENDENT = ("proximal_radius_centre", "proximal_ulna_centre")
 """Points where the shaft leaves the field: a smaller field moves them, nobody knows where."""
 
+BANK_SIZE = 1000
+"""Foreign objects that are drawn before the training, to be laid into its images."""
+
+UNKNOWN_MM_PER_PIXEL = (0.3, 0.8)
+"""Range of the network's input where an image does not tell its spacing."""
+
 Sample = dict[str, Tensor]
+
+
+class Ask(NamedTuple):
+    """Which sample is wanted.
+
+    Attributes
+    ----------
+    index
+        Of the image.
+    seed
+        Of what is drawn; -1 gives the image as inference sees it.
+    close
+        The box of a second look, rather than the whole image; None: drawn.
+    """
+
+    index: int
+    seed: int
+    close: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +103,11 @@ class CachedImage:
     points
         The keypoints in pixels of `pixels`.
     boxes
-        Foreign objects (left, top, right, bottom) in pixels of `pixels`.
+        Foreign objects that are not outlined: (left, top, right, bottom) in pixels of `pixels`.
+    outlines
+        Polygons (n, 2) of those that are, (x, y) in pixels of `pixels`.
+    mm_per_pixel
+        Of `pixels`, None when unknown.
     source
         Index of its source.
     """
@@ -83,6 +116,8 @@ class CachedImage:
     pixels: npt.NDArray[np.uint8]
     points: dict[str, tuple[float, float]]
     boxes: list[tuple[float, float, float, float]]
+    outlines: list[npt.NDArray[np.float64]]
+    mm_per_pixel: float | None
     source: int
 
     @classmethod
@@ -102,27 +137,40 @@ class CachedImage:
             for name, point in label.points.items()
             for x, y in [(np.array(point) + 0.5) * ratio - 0.5]
         }
+        outlines = [(np.array(p) + 0.5) * ratio - 0.5 for p in label.foreign_outlines]
         boxes = [
             (left * ratio[0], top * ratio[1], right * ratio[0], bottom * ratio[1])
-            for left, top, right, bottom in label.foreign_objects
+            for left, top, right, bottom in ([] if outlines else label.foreign_objects)
         ]
+        spacing = millimetres_per_pixel(label, None)
+        mm_per_pixel = None if spacing is None else float(np.sqrt(np.prod(spacing) / ratio.prod()))
         stored = np.rint(normalise(pixels) * 255).astype(np.uint8)
-        return cls(label, stored, points, boxes, source)
+        return cls(label, stored, points, boxes, outlines, mm_per_pixel, source)
 
     def foreign_object_mask(self) -> FloatImage:
-        """1 inside the boxes of foreign objects, else 0; (rows, columns)."""
-        mask = np.zeros(self.pixels.shape, dtype=np.float32)
-        for left, top, right, bottom in self.boxes:
-            rows = slice(max(0, round(top)), max(0, round(bottom) + 1))
-            mask[rows, max(0, round(left)) : max(0, round(right) + 1)] = 1.0
-        return mask
+        """Where foreign objects are, and where nobody can tell, 1 there; (2, rows, columns).
+
+        What is inside of a box is unclear, and so is all of an image that has an object somewhere.
+        """
+        rows, columns = self.pixels.shape
+        masks = []
+        for shapes in (
+            [[(float(x), float(y)) for x, y in outline] for outline in self.outlines],
+            [[(x0, y0), (x1, y0), (x1, y1), (x0, y1)] for x0, y0, x1, y1 in self.boxes],
+        ):
+            sheet = Image.new("L", (columns, rows))
+            for corners in shapes:
+                ImageDraw.Draw(sheet).polygon(corners, fill=1)
+            masks.append(np.asarray(sheet, dtype=np.float32))
+        if self.label.artefact and not self.boxes and not self.outlines:
+            masks[1] = np.ones_like(masks[1])
+        return np.stack(masks)
 
 
 class RadiographDataset(Dataset[Sample]):
     """Samples for one training.
 
-    Items are asked for as (index, seed): the same pair gives the same sample. A seed of -1 gives
-    the image as inference sees it.
+    Items are asked for by an `Ask`, which always gives the same sample.
     """
 
     def __init__(self, sources: Sequence[Source], config: TrainingConfig, split: str) -> None:
@@ -130,27 +178,13 @@ class RadiographDataset(Dataset[Sample]):
         self.config = config
         self.split = split
         self.images: list[CachedImage] = []
-        self._known: set[Path] = set()
-        self.refresh()
-
-    def refresh(self) -> int:
-        """Load what is new in the folders; returns how many images that were.
-
-        A file that is still being written is left for the next time.
-        """
-        before = len(self.images)
         for index, source in enumerate(self.sources):
-            for path in label_paths(source.folder, self.split):
-                if path in self._known:
-                    continue
-                try:
-                    image = CachedImage.load(path, index, self.config.cache_side)
-                except (OSError, ValueError, SyntaxError):
-                    continue
-                self._known.add(path)
+            for path in label_paths(source.folder, split):
+                image = CachedImage.load(path, index, config.cache_side)
                 if self._group(image.label) is not None:
                     self.images.append(image)
-        return len(self.images) - before
+        lays = split == "train" and config.augmentation.objects > 0
+        self.bank = ObjectBank(BANK_SIZE, config.seed) if lays else None
 
     def _group(self, label: LabelledImage) -> int | None:
         """Which batches an image belongs to (a keypoint batch is of one view); None: to none."""
@@ -174,15 +208,26 @@ class RadiographDataset(Dataset[Sample]):
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, key: tuple[int, int]) -> Sample:  # type: ignore[override]
-        index, seed = key
+    def domain(self, view: View, close: bool | None) -> int:
+        """The network's domain: one for each view, then one for each view's second look."""
+        apart = bool(close) and self.config.close_domains
+        return self.config.views.index(view.value) + (len(self.config.views) if apart else 0)
+
+    def __getitem__(self, ask: Ask) -> Sample:  # type: ignore[override]
+        index, seed, close = ask
         image, config = self.images[index], self.config
         keypoints = config.task == "keypoints"
         view = image.label.keypoint_view if keypoints else image.label.view
         isotropic = config.letterbox == "isotropic"
+        artefact, mask = image.label.artefact, None
         if seed < 0:
-            letterbox = Letterbox.whole(image.pixels.shape, config.input_size, isotropic)
             rows, columns = image.pixels.shape
+            box = (0, 0, columns, rows)
+            if close and view is not None:
+                looks = CLOSE_LOOKS[view]
+                look = looks[index % len(looks)]
+                box = close_box(image.points, view, look, config.input_size) or box
+            letterbox = Letterbox.fit(box, config.input_size, isotropic)
             geometry = Geometry(homogeneous(letterbox)[:2], (0, 0, columns, rows))
             pixels = letterbox.resample(image.pixels.astype(np.float32) / 255.0)
         else:
@@ -195,8 +240,14 @@ class RadiographDataset(Dataset[Sample]):
                 config.input_size,
                 isotropic,
                 config.augmentation,
+                close,
             )
             pixels = warp(image.pixels.astype(np.float32) / 255.0, geometry, config.input_size)
+            if config.task == "artefact":
+                mask = self._mask(image, geometry)
+                pixels = self._lay_on(rng, image, geometry, pixels, mask)
+                # What was turned or cut out of the input is no longer in it.
+                artefact = bool(mask.sum() >= LEAST_SEEN)
             pixels = alter_look(rng, pixels, config.augmentation.look)
             if rng.random() < config.augmentation.occlusion:
                 pixels = occlude(rng, pixels)
@@ -206,15 +257,52 @@ class RadiographDataset(Dataset[Sample]):
             points, labelled = self._targets(image, view, geometry)
             sample["points"] = torch.from_numpy(points)
             sample["labelled"] = torch.from_numpy(labelled)
-            sample["domain"] = torch.tensor(config.views.index(view.value))
+            sample["domain"] = torch.tensor(self.domain(view, close))
         elif config.task == "artefact":
-            sample["label"] = torch.tensor(float(image.label.artefact))
-            if config.losses.cells > 0:
-                mask = image.foreign_object_mask() if image.boxes else np.zeros((1, 1), np.float32)
-                sample["mask"] = torch.from_numpy(warp(mask, geometry, config.input_size))[None]
+            sample["label"] = torch.tensor(float(artefact))
+            if mask is not None:
+                sample["mask"] = torch.from_numpy(mask)
         else:
             sample["label"] = torch.tensor(float(view is View.FRONTAL))
         return sample
+
+    def _mask(self, image: CachedImage, geometry: Geometry) -> FloatImage:
+        """`foreign_object_mask` in the input, (2, rows, columns)."""
+        size = self.config.input_size
+        if not image.label.artefact:
+            return np.zeros((2, *size), np.float32)
+        return np.stack([warp(part, geometry, size) for part in image.foreign_object_mask()])
+
+    def _lay_on(
+        self,
+        rng: np.random.Generator,
+        image: CachedImage,
+        geometry: Geometry,
+        pixels: FloatImage,
+        mask: FloatImage,
+    ) -> FloatImage:
+        """Lay an object and letters on an input; `mask` is changed to say where the object is."""
+        augmentation = self.config.augmentation
+        sprites: list[tuple[Sprite, bool]] = []
+        if rng.random() < augmentation.letters:
+            sprites.append((lead_letters(rng), False))
+        if self.bank is not None and rng.random() < augmentation.objects:
+            sprites.append((self.bank.draw(rng), True))
+        scale = float(np.sqrt(abs(np.linalg.det(geometry.matrix[:, :2]))))
+        for sprite, is_object in sprites:
+            mm_per_pixel = (
+                float(rng.uniform(*UNKNOWN_MM_PER_PIXEL))
+                if image.mm_per_pixel is None
+                else image.mm_per_pixel / scale
+            )
+            laid = lay(rng, sprite, pixels, mm_per_pixel)
+            if laid is None:
+                continue
+            pixels = laid.image
+            if is_object:
+                mask[0] = np.maximum(mask[0], laid.seen)
+                mask[1] = np.maximum(mask[1], laid.unclear) * ~laid.seen
+        return pixels
 
     def _targets(
         self, image: CachedImage, view: View, geometry: Geometry
@@ -241,47 +329,65 @@ class RadiographDataset(Dataset[Sample]):
         return points, labelled
 
 
-class MixedBatches(Sampler[list[tuple[int, int]]]):
-    """Batches of (index, seed): groups in turn, sources by their shares, images evenly."""
+class MixedBatches(Sampler[list[Ask]]):
+    """Batches: groups in turn, sources by their shares, images evenly.
 
-    def __init__(self, dataset: RadiographDataset, epoch: int) -> None:
+    Where second looks have domains of their own, a batch is of second looks or of none. Several
+    processes draw the same steps, and each takes its own batch of every step.
+    """
+
+    def __init__(
+        self, dataset: RadiographDataset, epoch: int, processes: Processes | None = None
+    ) -> None:
         self.dataset = dataset
         self.epoch = epoch
+        self.processes = processes or Processes()
 
     def __len__(self) -> int:
         config = self.dataset.config
-        return max(1, (config.samples_per_epoch or len(self.dataset)) // config.batch_size)
+        images = config.samples_per_epoch or len(self.dataset)
+        return max(1, images // (config.batch_size * self.processes.world))
 
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+    def __iter__(self) -> Iterator[list[Ask]]:
         config, sources = self.dataset.config, self.dataset.sources
         rng = np.random.default_rng([config.seed, self.epoch])
         groups = [group for group in self.dataset.groups() if group]
-        for batch in range(len(self)):
-            group = groups[batch % len(groups)]
+        for step in range(len(self)):
+            group = groups[step % len(groups)]
             shares = np.array([sources[source].share for source in group])
-            drawn = rng.choice(list(group), size=config.batch_size, p=shares / shares.sum())
-            yield [
-                (int(rng.choice(group[int(source)])), int(rng.integers(2**62))) for source in drawn
-            ]
+            close = bool(rng.random() < config.augmentation.zoom) if config.close_domains else None
+            for rank in range(self.processes.world):
+                drawn = rng.choice(list(group), size=config.batch_size, p=shares / shares.sum())
+                batch = [
+                    Ask(int(rng.choice(group[int(source)])), int(rng.integers(2**62)), close)
+                    for source in drawn
+                ]
+                if rank == self.processes.rank:
+                    yield batch
 
 
-class PlainBatches(Sampler[list[tuple[int, int]]]):
-    """Every image once as inference sees it, evenly thinned to `limit`, groups apart."""
+class PlainBatches(Sampler[list[Ask]]):
+    """Every image once as inference sees it, evenly thinned to `limit`, groups apart.
+
+    Where second looks have domains of their own, every image is looked at again.
+    """
 
     def __init__(self, dataset: RadiographDataset, limit: int) -> None:
         size = dataset.config.batch_size
-        self.batches: list[list[tuple[int, int]]] = []
+        self.batches: list[list[Ask]] = []
+        looks = (False, True) if dataset.config.close_domains else (False,)
         step = max(1.0, len(dataset) / limit)
         kept = {int(k * step) for k in range(min(limit, len(dataset)))}
         for group in dataset.groups():
             indices = [i for members in group.values() for i in members if i in kept]
             self.batches += [
-                [(i, -1) for i in indices[start : start + size]]
+                [Ask(i, -1, close) for i in indices[start : start + size]]
+                for close in looks
                 for start in range(0, len(indices), size)
             ]
 
     def __len__(self) -> int:
         return len(self.batches)
 
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+    def __iter__(self) -> Iterator[list[Ask]]:
         return iter(self.batches)

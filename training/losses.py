@@ -1,4 +1,4 @@
-"""What the keypoint network is trained to minimise."""
+"""What the networks are trained to minimise."""
 
 from __future__ import annotations
 
@@ -86,8 +86,12 @@ def keypoint_loss(
     return total
 
 
-MIN_CELL_SHARE = 0.03
-"""Share of a cell that a foreign object's box must cover for the cell to count as one."""
+SEEN_SHARE, EMPTY_SHARE = 0.08, 0.01
+"""A cell counts as one with a foreign object from the first share of its area on, as one without
+up to the second; what lies between is not judged."""
+
+RARE_CELL_WEIGHT = 3.0
+"""Weight of a cell with a foreign object beside one without, of which there are many more."""
 
 
 def classification_loss(
@@ -102,8 +106,8 @@ def classification_loss(
     logits, labels
         (B,) for the images.
     mask
-        (B, 1, input rows, input columns): where foreign objects are. Cells are only judged in
-        images whose mask agrees with their label (a cast may not be boxed).
+        (B, 2, input rows, input columns): where foreign objects are, and where nobody can tell.
+        Cells that touch the latter are not judged.
     weight
         Of the cells' term.
     """
@@ -111,10 +115,13 @@ def classification_loss(
     if cells is None or mask is None or weight <= 0:
         return loss
     share = functional.adaptive_avg_pool2d(mask, (cells.shape[2], cells.shape[3]))
-    target = (share > MIN_CELL_SHARE).float()
-    judged = (target.amax((1, 2, 3)) == labels).float()
-    cellwise = functional.binary_cross_entropy_with_logits(cells, target, reduction="none")
-    return loss + weight * mean_over(cellwise.mean((1, 2, 3)), judged)
+    seen, unclear = share[:, :1], share[:, 1:]
+    target = (seen >= SEEN_SHARE).float()
+    judged = ((seen >= SEEN_SHARE) | ((seen <= EMPTY_SHARE) & (unclear <= 0))).float()
+    cellwise = functional.binary_cross_entropy_with_logits(
+        cells, target, reduction="none", pos_weight=cells.new_tensor(RARE_CELL_WEIGHT)
+    )
+    return loss + weight * mean_over(cellwise, judged)
 
 
 def mean_over(values: Tensor, mask: Tensor) -> Tensor:

@@ -40,8 +40,10 @@ class KeypointTask:
         self.stride = int(config.network.get("input_stride", 1))
 
     def network(self) -> GU2Net:
-        """A fresh network; a domain for each view."""
+        """A fresh network; a domain for each view, and one for its second look if apart."""
         points = [len(KEYPOINT_NAMES[View(view)]) for view in self.config.views]
+        if self.config.close_domains:
+            points = 2 * points
         return GU2Net(out_channels=points, **self.config.network)
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
@@ -62,7 +64,10 @@ class KeypointTask:
     def figures(self, network: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
         """Loss; median and mean error in input pixels, misses over 20 px, presence accuracy."""
         losses: list[float] = []
-        errors: dict[str, list[float]] = {view: [] for view in self.config.views}
+        names = list(self.config.views)
+        if self.config.close_domains:
+            names += [f"{view}_close" for view in names]
+        errors: dict[str, list[float]] = {name: [] for name in names}
         right: list[float] = []
         for batch in batches:
             domain = int(batch["domain"][0])
@@ -75,14 +80,14 @@ class KeypointTask:
                     torch.sigmoid(heat_maps[i, n]).numpy(), self.config.sigma / self.stride
                 )
                 found = (np.array(peak.position) + 0.5) * self.stride - 0.5
-                errors[self.config.views[domain]].append(
+                errors[names[domain]].append(
                     float(np.linalg.norm(found - batch["points"][i, n].numpy()))
                 )
         figures = {"loss": _mean(losses), "presence_accuracy": _mean(right)}
-        for view, values in errors.items():
-            figures[f"{view}_median_px"] = float(np.median(values)) if values else float("nan")
-            figures[f"{view}_mean_px"] = _mean(values)
-            figures[f"{view}_miss"] = _mean([float(value > 20.0) for value in values])
+        for name, values in errors.items():
+            figures[f"{name}_median_px"] = float(np.median(values)) if values else float("nan")
+            figures[f"{name}_mean_px"] = _mean(values)
+            figures[f"{name}_miss"] = _mean([float(value > 20.0) for value in values])
         return figures
 
 
@@ -98,11 +103,11 @@ class ClassificationTask:
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """Binary cross-entropy of a batch, with the cells' where the network has them."""
-        if not network.pools_cells:
+        if not network.has_cells:
             logits = network(batch["image"])[:, 0].float()
             return classification_loss(None, logits, batch["label"], None, 0.0)
         cells = network.cells(batch["image"])  # type: ignore[operator]
-        logits = torch.logsumexp(cells, dim=(2, 3))[:, 0]
+        logits = network.pool(cells)[:, 0].float()  # type: ignore[operator]
         weight = self.config.losses.cells
         return classification_loss(cells, logits, batch["label"], batch.get("mask"), weight)
 

@@ -2,7 +2,11 @@
 
 The run folder holds ``config.json``, ``curves.csv`` (one line per epoch), ``last.pt`` (everything
 that is needed to go on: start the same command again) and ``best.pt`` (the weights with the lowest
-validation loss). Folders are listed again at every epoch, so a corpus may grow meanwhile.
+validation loss). Data, configuration and seed decide the result; on one machine a training that was
+stopped and taken up again ends with the very same weights.
+
+Several processes share the work under ``torchrun --nproc-per-node N -m training.train ...``: each
+step then has N times the configured batch.
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ from torch.utils.data import DataLoader
 
 from training.config import Optimisation, TrainingConfig
 from training.datasets import MixedBatches, PlainBatches, RadiographDataset, Source
+from training.processes import Processes
 from training.tasks import Task, task_of
 
 WARM_UP = 0.05
@@ -97,6 +102,7 @@ class Trainer:
         validation: RadiographDataset,
         out: Path,
         device: str = "cpu",
+        processes: Processes | None = None,
     ) -> None:
         self.config, self.train_data, self.validation_data, self.out = (
             config,
@@ -105,6 +111,9 @@ class Trainer:
             out,
         )
         self.device = torch.device(device)
+        self.processes = processes or Processes()
+        if self.processes.world > 1 and config.minutes is not None:
+            raise ValueError("Several processes have no common clock: leave out 'minutes'.")
         self.task: Task = task_of(config)
         torch.manual_seed(config.seed)
         self.network = self.task.network().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -123,28 +132,32 @@ class Trainer:
         out.mkdir(parents=True, exist_ok=True)
         if (out / "last.pt").is_file():
             self._resume()
-        write_beside(out / "config.json", json.dumps(config.to_dict(), indent=1).encode() + b"\n")
+        if self.processes.leads:
+            content = json.dumps(config.to_dict(), indent=1)
+            write_beside(out / "config.json", content.encode() + b"\n")
 
     @property
     def answering(self) -> nn.Module:
         return self.network if self.average is None else self.average.module
 
-    def progress(self) -> float:
-        """Share of the training that is done."""
-        if self.config.minutes is not None:
-            return self.elapsed / (60.0 * self.config.minutes)
-        return self.epoch / self.config.epochs
+    def progress(self, fraction: float = 0.0) -> float:
+        """Share of the training that is done, `fraction` of an epoch after the last whole one."""
+        done = (self.epoch + fraction) / self.config.epochs
+        if self.config.minutes is None:
+            return done
+        return max(done, self.elapsed / (60.0 * self.config.minutes))
 
     def run(self) -> None:
         """Train until the configured end."""
         while self.progress() < 1.0:
             started = time.monotonic()
             before = self.elapsed
-            new = self.train_data.refresh() + self.validation_data.refresh()
             loss, images = self._train_epoch(started, before)
             trained = time.monotonic() - started
-            figures = self._validate()
             self.epoch += 1
+            if not self.processes.leads:
+                continue
+            figures = self._validate()
             self.elapsed = before + time.monotonic() - started
             row = {
                 "epoch": self.epoch,
@@ -159,7 +172,7 @@ class Trainer:
             shown = " ".join(
                 f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in row.items()
             )
-            print(f"{shown} new_images={new}", flush=True)
+            print(shown, flush=True)
             validation_loss = figures["loss"] if math.isfinite(figures["loss"]) else loss
             if validation_loss < self.best:
                 self.best = validation_loss
@@ -171,18 +184,16 @@ class Trainer:
 
     def _train_epoch(self, started: float, before: float) -> tuple[float, int]:
         """One epoch; returns the mean loss and the number of images."""
-        batches = MixedBatches(self.train_data, self.epoch)
+        batches = MixedBatches(self.train_data, self.epoch, self.processes)
         torch.manual_seed(self.config.seed + self.epoch)
         self.network.train()
         total, images = 0.0, 0
         for step, batch in enumerate(self._loader(batches, self.train_data)):
-            fraction = step / len(batches)
-            if self.config.minutes is not None:
-                self.elapsed = before + time.monotonic() - started
-                progress = self.progress()
-            else:
-                progress = (self.epoch + fraction) / self.config.epochs
-            rate = learning_rate(self.config.optimisation, progress, self.epoch + fraction)
+            self.elapsed = before + time.monotonic() - started
+            progress = self.progress(step / len(batches))
+            rate = learning_rate(
+                self.config.optimisation, progress, self.epoch + step / len(batches)
+            )
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             batch = {name: tensor.to(self.device) for name, tensor in batch.items()}
@@ -191,6 +202,7 @@ class Trainer:
                 loss = self.task.loss(self.network, batch)
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
+            self.processes.average_gradients(self.network)
             if self.config.optimisation.optimizer == "adamw":
                 nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
             self.optimizer.step()
@@ -208,6 +220,22 @@ class Trainer:
         batches = PlainBatches(self.validation_data, self.config.validation_images)
         with torch.no_grad():
             return self.task.figures(network, self._loader(batches, self.validation_data))
+
+    def start_from(self, weights: Path) -> None:
+        """Begin with the weights of another run of the same network.
+
+        Raises
+        ------
+        ValueError
+            If they are of another network.
+        """
+        state = torch.load(weights, map_location=self.device, weights_only=True)
+        try:
+            self.network.load_state_dict(state)
+        except RuntimeError as error:
+            raise ValueError(f"'{weights}' holds the weights of another network.") from error
+        if self.average is not None:
+            self.average.module.load_state_dict(state)
 
     def _keep(self) -> None:
         state = {
@@ -262,25 +290,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", nargs="+", required=True, metavar="FOLDER[=SHARE]")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--minutes", type=float, help="train for this long, whatever the config")
+    parser.add_argument("--start", type=Path, help="weights to begin with: another run's best.pt")
+    parser.add_argument("--epochs", type=int, help="instead of the configuration's")
+    parser.add_argument("--minutes", type=float, help="not longer than this")
     parser.add_argument("--threads", type=int, help="of the training itself, beside the loader")
     options = parser.parse_args(arguments)
     try:
         config = TrainingConfig.read(options.config)
-        given = {k: getattr(options, k) for k in ("minutes", "threads")}
+        given = {k: getattr(options, k) for k in ("epochs", "minutes", "threads")}
         config = replace(config, **{k: v for k, v in given.items() if v is not None})
         sources = [Source.parse(text) for text in options.data]
     except (OSError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
     torch.set_num_threads(config.threads)
-    train = RadiographDataset(sources, config, "train")
-    validation = RadiographDataset(sources, config, "val")
-    if not train.images:
-        print("No labelled images were found in the data folders.", file=sys.stderr)
+    try:
+        train = RadiographDataset(sources, config, "train")
+        validation = RadiographDataset(sources, config, "val")
+        if not train.images:
+            raise ValueError("No labelled images were found in the data folders.")
+        with Processes.joined(options.device) as processes:
+            device = processes.device(options.device)
+            trainer = Trainer(config, train, validation, options.out, device, processes)
+            if options.start is not None and trainer.epoch == 0:
+                trainer.start_from(options.start)
+            if processes.leads:
+                counts = f"{len(train)} training, {len(validation)} validation images"
+                print(f"{config.name}: {counts}", flush=True)
+            trainer.run()
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
         return 2
-    print(f"{config.name}: {len(train)} training, {len(validation)} validation images", flush=True)
-    Trainer(config, train, validation, options.out, options.device).run()
     return 0
 
 

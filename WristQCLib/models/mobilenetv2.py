@@ -161,24 +161,25 @@ class MobileNetV2(nn.Module):
             raise ValueError(f"Unknown pooling '{pooling}': use mean, any or highest.")
         self.input_stride = input_stride
         self.pooling = pooling
+        self.highest = HIGHEST
         channels = divisible_by_8(FIRST * width)
         stride = 2 if input_stride == 1 else 1
         folded = in_channels * input_stride**2
         layers: list[nn.Module] = [convolution(folded, channels, stride=stride)]
         total = input_stride * stride
         levels: list[int] = []
-        self.taps: list[int] = []
+        taps: list[int] = []
         for expansion, stage_channels, blocks, first_stride in STAGES:
             for block in range(blocks):
                 after = divisible_by_8(stage_channels * width)
                 stride = first_stride if block == 0 and total < TOTAL_STRIDE else 1
                 if stride > 1 and total >= CELL_STRIDE:
-                    self.taps.append(len(layers) - 1)
+                    taps.append(len(layers) - 1)
                     levels.append(channels)
                 total *= stride
                 layers.append(InvertedResidual(channels, after, stride, expansion))
                 channels = after
-        self.taps.append(len(layers) - 1)
+        taps.append(len(layers) - 1)
         levels.append(channels)
         self.dropout = nn.Dropout(dropout)
         if self.pooling == "highest":
@@ -192,6 +193,7 @@ class MobileNetV2(nn.Module):
             layers.append(convolution(channels, last, kernel_size=1))
             self.pyramid, self.line = None, None
         self.features = nn.Sequential(*layers)
+        self.taps = taps
         self.classifier = nn.Linear(last, out_channels)
         if self.has_cells:
             nn.init.constant_(self.classifier.bias, RARE_LOGIT)
@@ -226,7 +228,7 @@ class MobileNetV2(nn.Module):
         if self.line is None:
             return torch.logsumexp(cells, dim=(2, 3))
         flat = cells.flatten(2)
-        highest = torch.topk(flat, min(HIGHEST, flat.shape[2]), dim=2)[0].mean(2, keepdim=True)
+        highest = torch.topk(flat, min(self.highest, flat.shape[2]), dim=2)[0].mean(2, keepdim=True)
         return self.line(highest)[:, :, 0]
 
     def forward(self, image: Tensor) -> Tensor:

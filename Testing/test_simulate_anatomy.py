@@ -148,7 +148,7 @@ def test_a_styloid_is_the_most_distal_bone_on_its_side_of_the_forearm(seed: int)
         column, row = round(x), round(y)
         reach = slice(row, row + 4)
         assert bone[reach, column - 2 : column + 3].any()  # bone begins at the tip
-        above = bone[row - 3 : row - 1, column : column + sign * 8 : sign]
+        above = bone[row - 3 : row - 1, column + sign : column + sign * 8 : sign]
         assert not above.any()  # and none lies distal of it, outward
 
 

@@ -8,21 +8,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 pytest.importorskip("mujoco", reason="the simulator needs the extra 'training'")
 
 from simulated import NOTHING, PLAIN_LOOK, positioned, simulated, straight_wrist
 
-from training.simulate import foreign_objects, lead_markers
-from training.simulate.canvas import Canvas
+from training.simulate import casts, foreign_objects, lead_markers
 from training.simulate.corpus import make_corpus, plan
 from training.simulate.detector import Detector, expose_detector
 from training.simulate.exposure import expose
-from training.simulate.foreign_objects import MAKERS, VISIBLE_MU_T
+from training.simulate.foreign_objects import MAKERS
 from training.simulate.lead_markers import MarkerStyle, letter_mask
 from training.simulate.positioning import draw_positioning, field_mask, place
 from training.simulate.presentation import present
+from training.simulate.visibility import Seen, outlines, seen_objects
 from WristQCLib.findings import Side, View
 from WristQCLib.keypoints import KEYPOINT_NAMES
 
@@ -178,31 +178,103 @@ def test_a_letter_across_the_border_is_labelled_cut_and_its_rectangle_stays_in_t
 
 
 @pytest.mark.parametrize("kind", sorted(MAKERS))
-def test_a_foreign_objects_rectangle_holds_all_that_is_seen_of_it(kind: str) -> None:
+def test_every_kind_of_object_adds_attenuation_to_the_image_it_is_put_into(kind: str) -> None:
     placed = place(straight_wrist(View.FRONTAL), positioned(8.0, (150.0, 190.0), margin_mm=5.0))
-    aperture = field_mask(placed, 0.5)
-    for seed in range(12):
-        put_on = foreign_objects.put_on(placed, kind, np.random.default_rng(seed), aperture)
-        if put_on is None:
-            continue
-        canvas, thing = put_on
-        rows, cols = np.nonzero((canvas.mu_t > VISIBLE_MU_T) & (aperture > 0.5))
-        x0, y0, x1, y1 = thing.rectangle
-        assert (cols > x0).all() and (cols < x1).all() and (rows > y0).all() and (rows < y1).all()
-        return
+    drawn = [foreign_objects.put_on(placed, kind, np.random.default_rng(s)).mu_t for s in range(6)]
+    assert all(np.isfinite(mu_t).all() and mu_t.shape == placed.shape for mu_t in drawn)
     if kind != "ring":  # this wrist has no fingers to wear one
-        pytest.fail(f"no {kind} in 12 draws")
+        assert max(mu_t.max() for mu_t in drawn) > 0.04
+
+
+def _seen(square: float, *, at: slice = slice(60, 80), noise: float = 1e6) -> Seen:
+    """A square of 20 x 20 pixels in a field that ends at column 100, over even tissue."""
+    part = np.zeros((160, 160), np.float32)
+    part[60:80, at] = square
+    aperture = np.ones_like(part)
+    aperture[:, 100:] = 0
+    detector = Detector(noise, 0.0, 20.0, 0.01, (0.0, 0.0), 0.0)
+    (seen,) = seen_objects(
+        [part], np.full_like(part, 0.8), aperture, aperture > 0.5, 0.8, detector, PLAIN_LOOK, 1
+    )
+    return seen
+
+
+def test_an_object_is_outlined_where_it_is_seen() -> None:
+    seen = _seen(0.5)
+    assert seen.counts
+    (polygon,) = seen.polygons
+    assert [*polygon.min(0), *polygon.max(0)] == pytest.approx([59.5, 59.5, 79.5, 79.5], abs=0.6)
+
+
+def test_only_the_part_of_an_object_within_the_field_is_outlined() -> None:
+    (polygon,) = _seen(0.5, at=slice(88, 120)).polygons
+    assert polygon[:, 0].min() == pytest.approx(87.5, abs=0.6)
+    assert 97 < polygon[:, 0].max() <= 99.5
 
 
 def test_an_object_outside_of_the_field_does_not_count() -> None:
-    canvas = Canvas((100, 100), 0.5)
-    canvas.fill([[(10, 10), (30, 10), (30, 30), (10, 30)]], 1.0)
-    aperture = np.ones((100, 100), np.float32)
-    assert foreign_objects.visible_rectangle(canvas.mu_t, aperture, 0.5) == pytest.approx(
-        (10, 10, 30, 30), abs=0.6
-    )
-    aperture[:, :50] = 0
-    assert foreign_objects.visible_rectangle(canvas.mu_t, aperture, 0.5) is None
+    assert not _seen(0.5, at=slice(110, 130)).counts
+
+
+def test_an_object_that_drowns_in_noise_does_not_count() -> None:
+    assert _seen(0.1).counts
+    assert not _seen(0.1, noise=40.0).counts
+
+
+def test_a_rings_outline_encloses_the_ring_and_not_its_hole() -> None:
+    y, x = np.indices((60, 60))
+    radius = np.hypot(x - 30, y - 30)
+    ring = (radius < 20) & (radius > 12)
+    (polygon,) = outlines(ring.copy())
+    sheet = Image.new("L", (60, 60))
+    ImageDraw.Draw(sheet).polygon([(px, py) for px, py in polygon], fill=1)
+    drawn = np.asarray(sheet) > 0
+    assert not drawn[30, 30]
+    assert (drawn & ring).sum() / (drawn | ring).sum() > 0.85
+
+
+def test_an_outline_is_in_the_pixels_of_the_image_not_of_the_reduced_one() -> None:
+    mask = np.zeros((20, 20), bool)
+    mask[4:8, 10:16] = True  # blocks of 3 pixels: rows 12 to 23, columns 30 to 47
+    (polygon,) = outlines(mask, pitch=1.0, factor=3)
+    assert polygon.min(0) == pytest.approx((29.5, 11.5), abs=0.01)
+    assert polygon.max(0) == pytest.approx((47.5, 23.5), abs=0.01)
+
+
+@pytest.mark.parametrize("kind", sorted(casts.MATERIALS))
+def test_a_covering_lies_round_the_limb_and_not_beyond_its_thickness(kind: str) -> None:
+    # The limb is 70 mm wide: columns 91 to 229 of 0.5 mm.
+    reached = 0.0
+    for seed in range(4):
+        mu_t = casts.draw_covering(straight_wrist(View.FRONTAL), np.random.default_rng(seed), kind)
+        assert mu_t.shape == (400, 320) and (mu_t >= 0).all()
+        columns = np.flatnonzero((mu_t > 0.02).any(axis=0))
+        reached = max(reached, mu_t.max())
+        assert columns.min() > 160 - 70 - 2 * 45 and columns.max() < 160 + 70 + 2 * 45
+    assert reached > 0.04
+
+
+def test_an_object_that_nobody_can_see_is_neither_labelled_nor_in_the_image() -> None:
+    blind = replace(PLAIN_LOOK, contrast=0.003)
+    bangle = simulated(contents=replace(NOTHING, objects=("fold",), look=blind))
+    assert not bangle.artefact and not bangle.objects
+
+
+def test_frontals_are_collimated_on_both_sides_of_the_thumbs_joint() -> None:
+    wrist = straight_wrist(View.FRONTAL)
+    just_in = just_out = 0
+    for seed in range(200):
+        placed = place(wrist, draw_positioning(wrist, np.random.default_rng(seed), spacing=2.0))
+        joint = placed.to_image(wrist.keypoints["thumb_mcp_joint"])
+        inside = "thumb_mcp_joint" in placed.keypoints
+        assert inside == placed.shows(joint)
+        edges = placed.field - np.roll(placed.field, 1, axis=0)
+        normals = np.stack([-edges[:, 1], edges[:, 0]], axis=1)
+        normals /= np.hypot(*normals.T)[:, None]
+        depth = ((joint - placed.field) * normals).sum(axis=1).min() * placed.spacing
+        just_in += 0 <= depth < 8
+        just_out += -8 < depth < 0
+    assert just_in > 15 and just_out > 15
 
 
 def test_jewellery_and_casts_are_artefacts_and_implants_are_not() -> None:

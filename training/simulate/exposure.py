@@ -18,15 +18,17 @@ from training.simulate.lead_markers import Marker, MarkerStyle
 from training.simulate.positioning import Placed, Positioning, draw_positioning, field_mask, place
 from training.simulate.presentation import WHITE, Look, draw_look, present
 from training.simulate.projection import Projection
+from training.simulate.visibility import seen_objects
 from WristQCLib.findings import Side, View
 from WristQCLib.keypoints import Point
 
 Array = NDArray[np.float32]
 
-CAST_SHARE = 0.08
-OBJECT_SHARE = 0.46
-"""With the casts, and without the objects that end up outside of the field, this makes about 45 %
-of all images, as in the paper's data (577 of 1,315)."""
+CAST_SHARE = 0.09
+CLOTH_SHARE = 0.06
+OBJECT_SHARE = 0.38
+"""Casts, cloth and objects, less what is not seen of them, make about 45 % of all images, as in the
+paper's data (577 of 1,315)."""
 IMPLANT_SHARE = 0.08
 NEIGHBOUR_SHARE = 0.025
 """Images that show the edge of a second exposure on the same plate."""
@@ -108,9 +110,7 @@ class SimulatedRadiograph:
             markers=tuple(
                 dataclasses.replace(m, rectangle=moved(m.rectangle)) for m in self.markers
             ),
-            objects=tuple(
-                dataclasses.replace(o, rectangle=moved(o.rectangle)) for o in self.objects
-            ),
+            objects=tuple(o.shifted(x) for o in self.objects),
             field=np.add(self.field, (x, 0)),
         )
 
@@ -146,46 +146,57 @@ def expose(
     chance = rng.random(3)
     has_cast = contents.cast if contents.cast is not None else chance[0] < CAST_SHARE
     has_implant = contents.implant if contents.implant is not None else chance[1] < IMPLANT_SHARE
-    kinds: tuple[str, ...] = contents.objects or ()
-    if contents.objects is None and not has_cast and chance[2] < OBJECT_SHARE:
-        kinds = tuple(foreign_objects.draw_kinds(rng))
+    covering = ""
+    if has_cast:
+        covering = str(rng.choice(list(casts.CASTS), p=list(casts.CASTS.values())))
+    elif contents.objects is None and rng.random() < CLOTH_SHARE:
+        covering = str(rng.choice(["sleeve", "bandage"], p=[0.65, 0.35]))
+    drawn = contents.objects is None and not has_cast and chance[2] < OBJECT_SHARE
 
-    cast_mu_t, cast_kind = casts.draw_cast(projection, rng) if has_cast else (None, "")
-    placed = place(projection, positioning, cast=cast_mu_t)
+    covering_mu_t = casts.draw_covering(projection, rng, covering) if covering else None
+    placed = place(projection, positioning, covering=covering_mu_t)
     aperture = field_mask(placed, penumbra_mm=np.exp(rng.uniform(np.log(0.3), np.log(5.0))))
     limb_mu_t = placed.bone + placed.soft
-    if placed.cast is not None:
-        limb_mu_t += placed.cast
     mu_t = limb_mu_t.copy()
 
     implant_kind = ""
     if has_implant:
         canvas, implant_kind = implants.put_in(placed, rng)
-        if foreign_objects.visible_rectangle(canvas.mu_t, aperture, placed.spacing) is None:
+        if ((canvas.mu_t > 0.3) & (aperture > 0.5)).sum() * placed.spacing**2 < 2:
             implant_kind = ""
         mu_t += canvas.mu_t
 
+    detector = draw_detector(rng)
+    look = contents.look or draw_look(rng)
+    reference = (limb_mu_t > 0.15) & (aperture > 0.9)
+    put_on: list[tuple[str, Array]] = []
+    if placed.covering is not None:
+        name = f"cast ({covering})" if covering in casts.CASTS else covering
+        put_on.append((name, placed.covering))
+    for kind in contents.objects or ():
+        put_on.append((kind, foreign_objects.put_on(placed, kind, rng).mu_t))
+    if drawn:
+        put_on += foreign_objects.draw_objects(placed, aperture, rng)
     objects: list[ForeignObject] = []
     worn = np.zeros_like(mu_t)
-    if placed.cast is not None:
-        rectangle = foreign_objects.visible_rectangle(placed.cast, aperture, placed.spacing)
-        if rectangle is not None:
-            objects.append(ForeignObject(f"cast ({cast_kind})", rectangle))
-    for kind in kinds:
-        put_on = foreign_objects.put_on(placed, kind, rng, aperture)
-        if put_on is not None:
-            worn += put_on[0].mu_t
-            objects.append(put_on[1])
+    if put_on:
+        parts = [part for _, part in put_on]
+        found = seen_objects(
+            parts, mu_t, aperture, reference, placed.spacing, detector, look,
+            int(rng.integers(2**32)),
+        )  # fmt: skip
+        for (kind, part), seen in zip(put_on, found, strict=True):
+            # What nobody can see is taken out, so that every image's label can be decided.
+            if seen.counts:
+                objects.append(ForeignObject(kind, seen.polygons, round(seen.score, 1)))
+                worn += part
     mu_t += worn
 
     markers, overlay = _lay_markers(placed, contents.marker, rng, worn, mu_t)
     if rng.random() < 0.1:  # table, sponge or cassette holder
         mu_t += np.float32(rng.uniform(0.02, 0.15))
 
-    detector = draw_detector(rng)
     signal = expose_detector(mu_t, aperture, placed.spacing, detector, rng)
-    look = contents.look or draw_look(rng)
-    reference = (limb_mu_t > 0.15) & (aperture > 0.9)
     pixels = present(signal, reference, placed.spacing, look)
     shutter = _apply_shutter(pixels, placed, rng)
     pixels[overlay > 0.5] = WHITE
@@ -201,9 +212,10 @@ def expose(
         "field_rotation_deg": round(positioning.field_rotation_deg, 2),
         "look": look.name,
         "shutter": shutter,
-        "cast": cast_kind,
+        "cast": covering if any(o.kind.startswith("cast") for o in objects) else "",
         "implant_kind": implant_kind,
         "objects": ", ".join(o.kind for o in objects),
+        "least_visible": min((o.score for o in objects), default=0.0),
         "marker_plate": ", ".join(m.plate for m in markers),
         "marker_rotation_deg": round(markers[0].rotation_deg, 1) if markers else 0.0,
         "photons_per_mm2": round(detector.photons),
@@ -288,7 +300,7 @@ def _apply_shutter(pixels: NDArray[np.uint16], placed: Placed, rng: np.random.Ge
     kind = str(rng.choice(["black", "white", "none", "grey"], p=[0.68, 0.10, 0.2, 0.02]))
     if kind == "none":
         return kind
-    grow = np.clip(rng.normal(0.2, 1.0, 4), -1, 4)
+    grow = np.clip(rng.normal(0.2, 1.0, 4), 0, 4)  # never into the field: it is all to be seen
     if rng.random() < 0.15:  # a shutter set too wide on all sides
         grow += rng.uniform(0.5, 4)
     outside = field_mask(placed, 0.0, tuple(grow)) < 0.5

@@ -1,14 +1,14 @@
 """Things in the beam that do not belong there: jewellery, clothing, lines, bedding.
 
-Each maker draws one object on an empty canvas. What of it lies in the exposed field decides its
-rectangle, and whether it counts at all.
+Each maker draws one object on an empty canvas. Whether it counts, and its outline, are decided by
+what is seen of it in the finished image (`visibility`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,16 +22,35 @@ Array = NDArray[np.float32]
 METAL, SILVER, JADE, PLASTIC, FABRIC = 0.9, 1.6, 0.075, 0.03, 0.02
 """Attenuation per millimetre at about 55 kV."""
 
-VISIBLE_MU_T = 0.04
-"""Line integrals below this drown in noise."""
-
 
 @dataclass(frozen=True)
 class ForeignObject:
-    """An external object in an image, as labelled; `rectangle` in pixels."""
+    """An external object in an image, as labelled.
+
+    Attributes
+    ----------
+    kind
+        What it is.
+    polygons
+        Outlines of what is seen of it, (n, 2) in pixels each; not empty.
+    score
+        How well it is seen (`visibility.Seen`).
+    """
 
     kind: str
-    rectangle: Rectangle
+    polygons: tuple[NDArray[np.float64], ...]
+    score: float = 0.0
+
+    @property
+    def rectangle(self) -> Rectangle:
+        """Box round all that is seen, in pixels."""
+        corners = np.concatenate(self.polygons)
+        (x0, y0), (x1, y1) = corners.min(0), corners.max(0)
+        return float(x0), float(y0), float(x1), float(y1)
+
+    def shifted(self, x: float) -> ForeignObject:
+        """The same object `x` pixels further to the right."""
+        return replace(self, polygons=tuple(np.add(p, (x, 0.0)) for p in self.polygons))
 
 
 @dataclass(frozen=True)
@@ -84,17 +103,22 @@ Maker = Callable[[Canvas, Limb, np.random.Generator], None]
 def ring(canvas: Canvas, limb: Limb, rng: np.random.Generator) -> None:
     """A finger ring: a band seen nearly edge-on, on a finger that is found in the bone image."""
     projection = limb.placed.projection
-    level = -rng.uniform(70, 130)
-    row = int(limb.wrist_row + level / projection.spacing)
-    if not 0 <= row < projection.bone.shape[0]:
+    for _ in range(20):
+        level = -rng.uniform(55, 130)
+        row = int(limb.wrist_row + level / projection.spacing)
+        if not 0 <= row < projection.bone.shape[0]:
+            continue
+        runs, count = ndimage.label(projection.bone[row] > 0.12)
+        fingers = [np.flatnonzero(runs == i + 1) for i in range(count)]
+        fingers = [f for f in fingers if 3 < len(f) * projection.spacing < 20]
+        if not fingers:
+            continue
+        finger = fingers[rng.integers(len(fingers))]
+        centre = limb.point(float(finger.mean()), level)
+        if limb.placed.shows(centre):
+            break
+    else:
         return
-    runs, count = ndimage.label(projection.bone[row] > 0.12)
-    fingers = [np.flatnonzero(runs == i + 1) for i in range(count)]
-    fingers = [f for f in fingers if 3 < len(f) * projection.spacing < 20]
-    if not fingers:
-        return
-    finger = fingers[rng.integers(len(fingers))]
-    centre = limb.point(float(finger.mean()), level)
     half = (len(finger) * projection.spacing * 0.75 + 2) * limb.pixels_per_mm
     tilt = limb.tilt + rng.normal(0, 10)
     points = ellipse(centre, half, half * rng.uniform(0.05, 0.35), tilt, 40)
@@ -289,23 +313,83 @@ def clip(canvas: Canvas, limb: Limb, rng: np.random.Generator) -> None:
 
 
 def fold(canvas: Canvas, limb: Limb, rng: np.random.Generator) -> None:
-    """Folds of a sleeve or blanket: wide, soft-edged, faint bands."""
+    """A blanket, drape or sheet: its hem, its folds, and often its weave."""
     rows, cols = canvas.mu_t.shape
+    unit = limb.pixels_per_mm
     base = _on_border(rng, cols, rows)
     heading = rng.uniform(0, 2 * math.pi)
-    level = rng.uniform(0.04, 0.16)
-    for _ in range(int(rng.integers(2, 6))):
-        t = np.linspace(-1, 1, 24)
+    level = rng.uniform(0.06, 0.3)
+    for _ in range(int(rng.integers(1, 6))):
+        t = np.linspace(-1, 1, 40)
         length = rng.uniform(0.4, 1.0) * max(rows, cols)
         along = np.array([math.cos(heading), math.sin(heading)])
         side = np.array([-along[1], along[0]])
         wave = rng.normal(0, 0.05) * length * np.sin(t * rng.uniform(1, 4) + rng.uniform(0, 6))
+        wave += rng.normal(0, 0.8) * unit * np.sin(t * rng.uniform(8, 25) + rng.uniform(0, 6))
         path = base + t[:, None] * along * length + wave[:, None] * side
-        radius = rng.uniform(1.5, 7)
-        canvas.stroke(path, radius, level / (2 * radius))
-        base = base + side * rng.normal(0, 12) * limb.pixels_per_mm
-        heading += rng.normal(0, 0.12)
-    canvas.mu_t = ndimage.gaussian_filter(canvas.mu_t, 0.7 * limb.pixels_per_mm)
+        radius = float(np.exp(rng.uniform(np.log(0.5), np.log(6))))
+        canvas.stroke(path, radius, level * rng.uniform(0.5, 1) / (2 * radius))
+        base = base + side * rng.normal(0, 12) * unit
+        heading += rng.normal(0, 0.15)
+    if rng.random() < 0.4:  # the cloth beside its hem
+        reach = side * rng.choice([-1, 1]) * 2 * max(rows, cols)
+        canvas.fill([np.concatenate([path, path[::-1] + reach])], level * rng.uniform(0.2, 0.6))
+        if rng.random() < 0.6:
+            y, x = np.indices(canvas.mu_t.shape, dtype=np.float32)
+            pitch = 2 * math.pi / (rng.uniform(1.6, 5) * unit)
+            turn = rng.uniform(0, math.pi)
+            weave = np.sin((x * math.cos(turn) + y * math.sin(turn)) * pitch) * np.sin(
+                (y * math.cos(turn) - x * math.sin(turn)) * pitch
+            )
+            canvas.mu_t *= 1 + np.float32(rng.uniform(0.1, 0.5)) * weave
+    canvas.mu_t = ndimage.gaussian_filter(canvas.mu_t, rng.uniform(0.3, 0.8) * unit)
+
+
+def cannula(canvas: Canvas, limb: Limb, rng: np.random.Generator) -> None:
+    """An intravenous cannula on the back of the hand or the forearm, with its port and line."""
+    unit = limb.pixels_per_mm
+    level = rng.uniform(-60, 50)
+    column, half = limb.across(max(level, 0))
+    at = np.array(limb.point(column + half * rng.uniform(-0.8, 0.8), level))
+    angle = math.radians(limb.tilt + 90 + rng.normal(0, 30))
+    along = np.array([math.cos(angle), math.sin(angle)]) * unit
+    side = np.array([-along[1], along[0]])
+    canvas.stroke(np.stack([at, at + along * rng.uniform(20, 32)]), rng.uniform(0.5, 0.9), 0.25)
+    hub = at - along * rng.uniform(14, 20)
+    canvas.stroke(np.stack([at, hub]), rng.uniform(2, 3.2), 0.08, bore=0.5)
+    canvas.stroke(np.stack([at - along * 6, at - along * 6 + side * 4]), 3.0, 0.08, bore=0.6)
+    canvas.fill([strip(at - side * 9 - along * 2, at + side * 9 - along * 2, 4 * unit)], 0.06)
+    if rng.random() < 0.6:
+        t = np.linspace(0, 1, 30)[:, None]
+        bend = side * rng.normal(0, 60)
+        path = hub - along * t * rng.uniform(60, 200) + bend * t**2
+        canvas.stroke(path, rng.uniform(1.2, 2.2), rng.uniform(0.05, 0.12), bore=0.6)
+
+
+def finger(canvas: Canvas, limb: Limb, rng: np.random.Generator) -> None:
+    """Fingers of a person who holds the limb: flesh with phalanges in it, from the border."""
+    rows, cols = canvas.mu_t.shape
+    unit = limb.pixels_per_mm
+    level = rng.choice([rng.uniform(-150, -60), rng.uniform(40, 150)])
+    column, half = limb.across(level)
+    side = float(rng.choice([-1, 1]))
+    tip = np.array(limb.point(column + side * half * rng.uniform(-0.9, 0.6), level))
+    if not limb.placed.shows(tip):
+        tip = _on_border(rng, cols, rows) * 0.8 + np.array([cols, rows]) * 0.1
+    angle = math.radians(limb.tilt + rng.normal(0, 20)) + (0 if side > 0 else math.pi)
+    along = np.array([math.cos(angle), math.sin(angle)]) * unit
+    across = np.array([-along[1], along[0]])
+    for number in range(int(rng.integers(1, 4))):
+        start = tip + across * number * 17 - along * rng.normal(0, 6)
+        canvas.stroke(np.stack([start, start + along * 300]), rng.uniform(7.5, 9.5), 0.027)
+        at = start - along * 1.0
+        for length, radius in ((15, 2.6), (22, 3.6), (38, 4.4)):
+            ends = np.stack([at + along * radius, at + along * (length - radius)])
+            canvas.stroke(ends, radius, 0.05, bore=0.55)
+            for end in ends:
+                canvas.stroke(np.stack([end, end + 0.01]), 1.2 * radius, 0.02)
+            at = at + along * (length + 2.0)
+    canvas.mu_t = ndimage.gaussian_filter(canvas.mu_t, 0.4 * unit)
 
 
 def pendant(canvas: Canvas, limb: Limb, rng: np.random.Generator) -> None:
@@ -336,40 +420,40 @@ def pendant(canvas: Canvas, limb: Limb, rng: np.random.Generator) -> None:
 
 
 MAKERS: dict[str, tuple[Maker, float]] = {
-    "bangle": (bangle, 0.18), "watch": (watch, 0.08), "chain": (chain, 0.08), "beads": (beads, 0.1),
-    "ring": (ring, 0.12), "button": (button, 0.1), "zip": (zip_fastener, 0.05),
-    "hair_tie": (hair_tie, 0.06), "line": (line, 0.08), "clip": (clip, 0.05), "fold": (fold, 0.06),
-    "pendant": (pendant, 0.04),
+    "bangle": (bangle, 0.15), "watch": (watch, 0.08), "chain": (chain, 0.08), "beads": (beads, 0.1),
+    "ring": (ring, 0.12), "button": (button, 0.11), "zip": (zip_fastener, 0.05),
+    "hair_tie": (hair_tie, 0.06), "line": (line, 0.06), "clip": (clip, 0.06), "fold": (fold, 0.08),
+    "pendant": (pendant, 0.05), "cannula": (cannula, 0.04), "finger": (finger, 0.03),
 }  # fmt: skip
 """Every kind with its share."""
 
 
-def put_on(
-    placed: Placed, kind: str, rng: np.random.Generator, aperture: Array
-) -> tuple[Canvas, ForeignObject] | None:
-    """Draw one object of a kind; None where nothing of it would be seen in the exposed field."""
+def put_on(placed: Placed, kind: str, rng: np.random.Generator) -> Canvas:
+    """One object of a kind on an empty canvas; whether it is seen is for `visibility` to say."""
     canvas = Canvas(placed.shape, placed.spacing)
     limb = Limb(placed, limb_extent(placed.projection))
     MAKERS[kind][0](canvas, limb, rng)
-    rectangle = visible_rectangle(canvas.mu_t, aperture, placed.spacing)
-    return None if rectangle is None else (canvas, ForeignObject(kind, rectangle))
+    return canvas
 
 
-def draw_kinds(rng: np.random.Generator) -> list[str]:
-    """One kind mostly, sometimes two or three."""
+def draw_objects(
+    placed: Placed, aperture: Array, rng: np.random.Generator
+) -> list[tuple[str, Array]]:
+    """Kinds and line integrals of one object mostly, sometimes of two or three.
+
+    What lies outside of the field is drawn anew, a few times.
+    """
     names = list(MAKERS)
     shares = np.array([share for _, share in MAKERS.values()])
-    count = int(rng.choice([1, 2, 3], p=[0.8, 0.16, 0.04]))
-    return [str(n) for n in rng.choice(names, count, replace=False, p=shares / shares.sum())]
-
-
-def visible_rectangle(mu_t: Array, aperture: Array, spacing: float) -> Rectangle | None:
-    """Box round what can be seen of an object; None for less than two square millimetres."""
-    seen = (mu_t > VISIBLE_MU_T) & (aperture > 0.5)
-    if seen.sum() * spacing**2 < 2:
-        return None
-    rows, cols = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
-    return cols[0] - 0.5, rows[0] - 0.5, cols[-1] + 0.5, rows[-1] + 0.5
+    found: list[tuple[str, Array]] = []
+    for _ in range(int(rng.choice([1, 2, 3], p=[0.8, 0.16, 0.04]))):
+        for _ in range(4):
+            kind = str(rng.choice(names, p=shares / shares.sum()))
+            mu_t = put_on(placed, kind, rng).mu_t
+            if ((mu_t > 0.04) & (aperture > 0.5)).sum() * placed.spacing**2 > 3:
+                found.append((kind, mu_t))
+                break
+    return found
 
 
 def _ball(canvas: Canvas, centre: NDArray[np.float64], radius_mm: float, mu: float) -> None:

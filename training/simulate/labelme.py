@@ -21,12 +21,16 @@ def labelme_document(
     """The label file's content; a keypoint that is not in the image is not listed."""
 
     def shape(
-        label: str, points: list[list[float]], kind: str, description: str = ""
+        label: str,
+        points: list[list[float]],
+        kind: str,
+        description: str = "",
+        group: int | None = None,
     ) -> dict[str, object]:
         return {
             "label": label,
-            "points": [[round(float(x), 3), round(float(y), 3)] for x, y in points],
-            "group_id": None,
+            "points": [[round(float(x), 2), round(float(y), 2)] for x, y in points],
+            "group_id": group,
             "description": description,
             "shape_type": kind,
             "flags": {},
@@ -41,9 +45,9 @@ def labelme_document(
         x0, y0, x1, y1 = marker.rectangle
         label = f"marker_{marker.letter.value}"
         shapes.append(shape(label, [[x0, y0], [x1, y1]], "rectangle", marker.description))
-    for thing in radiograph.objects:
-        x0, y0, x1, y1 = thing.rectangle
-        shapes.append(shape("foreign_object", [[x0, y0], [x1, y1]], "rectangle", thing.kind))
+    for number, thing in enumerate(radiograph.objects):
+        for polygon in thing.polygons:
+            shapes.append(shape("foreign_object", polygon.tolist(), "polygon", thing.kind, number))
     rows, cols = radiograph.pixels.shape
     return {
         "version": LABELME_VERSION,

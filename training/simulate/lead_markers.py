@@ -189,8 +189,8 @@ def _position(
     wide, high = float(np.hypot(*(b - a))), float(np.hypot(*(d - a)))
     clearance = WRIST_CLEARANCE_MM / placed.spacing * min(1.0, wide * placed.spacing / 120)
     limb = placed.bone + 0.5 * np.clip(placed.soft, 0, 1)
-    if placed.cast is not None:
-        limb += 0.5 * placed.cast
+    if placed.covering is not None:
+        limb += 0.5 * placed.covering
     best, best_cost = None, np.inf
     for _ in range(40):
         if cut:

@@ -54,14 +54,16 @@ def draw_pose(rng: np.random.Generator, view: View) -> Pose:
         deviation = float(np.clip(rng.normal(2.0, 8.0), -20.0, 30.0))
         fingers = str(rng.choice(["straight", "curled", "fist"], p=[0.72, 0.2, 0.08]))
     else:
-        # More wrists are met a little supinated, the ulna dorsal of the radius, than pronated.
-        turn = 90.0 + float(np.clip(rng.normal(-10.0, 13.0), -42.0, 32.0))
+        # More wrists are met a little supinated, the ulna dorsal of the radius, than pronated;
+        # some are oblique, as where the elbow cannot be turned.
+        off = rng.normal(-9.0, 13.0) if rng.random() < 0.85 else rng.uniform(-55.0, 42.0)
+        turn = 90.0 + float(np.clip(off, -55.0, 42.0))
         flexion = float(np.clip(rng.normal(-3.0, 12.0), -45.0, 40.0))
         deviation = float(np.clip(rng.normal(2.0, 6.0), -15.0, 20.0))
         fingers = str(rng.choice(["straight", "curled", "fist"], p=[0.58, 0.26, 0.16]))
     # On the table of a frontal the thumb is mostly spread from the hand, else it hangs before it.
     spread_out = view is View.FRONTAL and rng.random() < 0.85
-    radial = (-0.2, 0.8, 0.95) if spread_out else (-0.45, 0.25, 0.6)
+    radial = (-0.2, 0.85, 1.2) if spread_out else (-0.45, 0.25, 0.6)
     palmar = (-0.4, -0.1, 0.4) if spread_out else (-0.5, -0.1, 0.6)
     bend = {"straight": 0.06, "curled": 0.45, "fist": 1.1}[fingers]
     # Thumb abduction and opposition vary more than anything else in the hand.

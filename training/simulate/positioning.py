@@ -32,6 +32,9 @@ ESSENTIAL_KEYPOINTS = {
 PROXIMAL_LIMIT_MM = 120.0
 """The proximal centres lie not more than 12 cm from the wrist (specification, section 2)."""
 
+THUMB_AT_BORDER_SHARE = 0.2
+"""Frontals collimated close to the thumb's joint, on either side of it."""
+
 _MARGIN_MM = 3.0
 
 
@@ -70,8 +73,8 @@ class Placed:
 
     Attributes
     ----------
-    bone, soft, cast
-        (rows, cols) line integrals mu * t; of the cast None where there is none.
+    bone, soft, covering
+        (rows, cols) line integrals mu * t; of a covering None where there is none.
     keypoints
         Those that lie within the exposed field and the image, in image pixels.
     midlines
@@ -90,7 +93,7 @@ class Placed:
     midlines: dict[str, NDArray[np.float64]]
     field: NDArray[np.float64]
     matrix: NDArray[np.float64]
-    cast: Array | None = None
+    covering: Array | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -161,7 +164,9 @@ def draw_positioning(
     adult = 62.0 if projection.view is View.FRONTAL else 48.0
     scale = float(np.clip(width / adult, 0.45, 1.2))
 
-    kind = rng.choice(["protocol", "clinical", "tight", "large"], p=[0.26, 0.32, 0.24, 0.18])
+    kind = rng.choice(
+        ["protocol", "clinical", "tight", "large", "forearm"], p=[0.22, 0.27, 0.22, 0.12, 0.17]
+    )
     half_styloids = width * 0.42 if projection.view is View.FRONTAL else 0.0
     if kind == "protocol":
         side = (
@@ -184,10 +189,13 @@ def draw_positioning(
         elif kind == "tight":
             field = width * rng.uniform(1.05, 1.7), width * rng.uniform(1.7, 2.9)
             jitter = (0.05, 0.08)
-        else:
+        elif kind == "large":
             field = scale * rng.uniform(150, 250), scale * rng.uniform(230, 380)
             jitter = (0.08, 0.10)
-        shift = -0.06 if kind == "tight" else 0.0
+        else:  # narrow and long, for hand and forearm at once
+            field = scale * rng.uniform(90, 170), scale * rng.uniform(230, 390)
+            jitter = (0.07, 0.08)
+        shift = {"tight": -0.06, "clinical": -0.05, "large": 0.0, "forearm": -0.11}[kind]
         at = rng.normal(0, jitter[0]) * field[0], rng.normal(shift, jitter[1]) * field[1]
     field = float(np.clip(field[0], 55, 260)), float(np.clip(field[1], 75, 400))
 
@@ -217,6 +225,10 @@ def draw_positioning(
         in_field += 180
         at = (-at[0], -at[1])
 
+    if projection.view is View.FRONTAL and rng.random() < THUMB_AT_BORDER_SHARE:
+        offset = np.subtract(projection.keypoints["thumb_mcp_joint"], wrist) * projection.spacing
+        thumb = _turn(in_field) @ offset + at
+        field, at = _border_near(thumb, rng.normal(0.0, 7.0), field, at)
     extra = np.add(margins[:2], margins[2:])
     shown = max((field[0] + max(extra[0], 0)) / 240, (field[1] + max(extra[1], 0)) / 300)
     positioning = Positioning(
@@ -227,7 +239,24 @@ def draw_positioning(
         margins_mm=tuple(float(m) for m in margins),  # type: ignore[arg-type]
         spacing=spacing * max(1.0, shown),
     )
-    return _with_essential_keypoints(projection, positioning, cut=rng.random() < 0.04, rng=rng)
+    return _with_essential_keypoints(projection, positioning, cut=rng.random() < 0.025, rng=rng)
+
+
+def _border_near(
+    point: NDArray[np.float64],
+    beyond_mm: float,
+    field_mm: tuple[float, float],
+    wrist_mm: tuple[float, float],
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Field and wrist once the side border next to a point lies `beyond_mm` outside of it.
+
+    All in the field's frame, whose origin is its centre.
+    """
+    side = math.copysign(1.0, point[0])
+    half = field_mm[0] / 2
+    edge = abs(float(point[0])) + beyond_mm
+    width = max(half + edge, 40.0)
+    return (width, field_mm[1]), (wrist_mm[0] - side * (width - 2 * half) / 2, wrist_mm[1])
 
 
 def _with_essential_keypoints(
@@ -245,7 +274,7 @@ def _with_essential_keypoints(
     low, high = -half + _MARGIN_MM - offsets.min(0), half - _MARGIN_MM - offsets.max(0)
     if cut:
         axis = int(rng.integers(2))
-        out = 4 * _MARGIN_MM
+        out = 2.5 * _MARGIN_MM
         sign = rng.choice([-1, 1])
         wrist[axis] = (high[axis] + out) if sign > 0 else (low[axis] - out)
     else:
@@ -261,7 +290,9 @@ def _with_essential_keypoints(
     )
 
 
-def place(projection: Projection, positioning: Positioning, *, cast: Array | None = None) -> Placed:
+def place(
+    projection: Projection, positioning: Positioning, *, covering: Array | None = None
+) -> Placed:
     """Resample a projection into the image that `positioning` describes.
 
     Parameters
@@ -270,8 +301,9 @@ def place(projection: Projection, positioning: Positioning, *, cast: Array | Non
         The wrist.
     positioning
         Where it lies.
-    cast
-        (rows, cols) line integrals of a cast in the projection's frame, resampled likewise.
+    covering
+        (rows, cols) line integrals of a cast or of cloth in the projection's frame, resampled
+        likewise.
     """
     spacing = positioning.spacing
     half = np.array(positioning.field_mm) / 2
@@ -310,7 +342,7 @@ def place(projection: Projection, positioning: Positioning, *, cast: Array | Non
         positioning=positioning,
         bone=resampled(projection.bone),
         soft=resampled(projection.soft),
-        cast=None if cast is None else resampled(cast),
+        covering=None if covering is None else resampled(covering),
         keypoints={},
         midlines=midlines,
         field=field,

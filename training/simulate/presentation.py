@@ -60,9 +60,10 @@ _LOOKS = {
     "soft": ((0.7, 0.9, 1.0, 1.0, 1.0), 0.75, 1.0, 0.37),
     "hard": ((3.0, 4.0, 3.0, 1.3, 0.5), 0.15, 1.5, 0.19),
     "flat": ((0.8, 0.9, 0.9, 0.9, 1.0), 1.0, 0.65, 0.42),
+    "level": ((1.3, 1.4, 1.2, 0.9, 0.6), 0.45, 0.85, 0.40),
     "plain": ((1.0, 1.0, 1.0, 1.0, 1.0), 0.88, 1.1, 0.33),
 }
-_SHARES = (0.38, 0.2, 0.22, 0.1, 0.1)
+_SHARES = (0.26, 0.16, 0.22, 0.08, 0.2, 0.08)
 
 
 def draw_look(rng: np.random.Generator) -> Look:
@@ -96,23 +97,38 @@ def present(
     look
         The maker's processing.
     """
+    shown = enhanced(signal, spacing, look)
+    grey = grey_values(shown, fitted_curve(shown, reference, look), look)
+    return np.clip(np.round(grey * WHITE), 0, WHITE).astype(np.uint16)
+
+
+def enhanced(signal: Array, spacing: float, look: Look) -> Array:
+    """Optical density with its frequency bands raised or lowered."""
     density = -np.log(signal)
-    level, enhanced = density, np.zeros_like(density)
+    level, raised = density, np.zeros_like(density)
     for width, gain in zip(BAND_WIDTHS_MM, look.gains, strict=True):
         lower = smooth(level, width / spacing)
-        enhanced += np.float32(gain) * (level - lower)
+        raised += np.float32(gain) * (level - lower)
         level = lower
-    enhanced += np.float32(look.base) * level
+    raised += np.float32(look.base) * level
+    return raised
 
-    sample = enhanced[::3, ::3][reference[::3, ::3]]
+
+def fitted_curve(
+    density: Array, reference: NDArray[np.bool_], look: Look
+) -> tuple[np.float32, np.float32]:
+    """Middle and slope of the grey curve, from the densities where `reference` is set."""
+    sample = density[::3, ::3][reference[::3, ::3]]
     if sample.size < 50:
-        sample = enhanced[::3, ::3].ravel()
+        sample = density[::3, ::3].ravel()
     low, middle, high = np.percentile(sample, [3, 50, 99])
     width = max(float(high - low), 0.15) / look.contrast
-    offset = np.log(look.brightness / (1 - look.brightness))
-    grey = 1 / (
-        1
-        + np.exp(-(np.float32(4.2 / width) * (enhanced - np.float32(middle)) + np.float32(offset)))
-    )
-    grey = look.black + (1 - look.black) * grey ** np.float32(look.gamma)
-    return np.clip(np.round(grey * WHITE), 0, WHITE).astype(np.uint16)
+    return np.float32(middle), np.float32(4.2 / width)
+
+
+def grey_values(density: Array, curve: tuple[np.float32, np.float32], look: Look) -> Array:
+    """Grey values from 0 to 1 by a sigmoid curve of this middle and slope."""
+    middle, slope = curve
+    offset = np.float32(np.log(look.brightness / (1 - look.brightness)))
+    grey = 1 / (1 + np.exp(-(slope * (density - middle) + offset)))
+    return np.asarray(look.black + (1 - look.black) * grey ** np.float32(look.gamma), np.float32)

@@ -115,12 +115,17 @@ def build_wrist(rng: np.random.Generator, age: float, pose: Pose) -> Wrist:
     cortex = shape.cortex / 2.3
 
     # Hand, moved along the forearm so that the radiocarpal joint space is as drawn.
-    carpal_size = float(rng.normal(1.12, 0.03))
+    carpal_size = float(rng.normal(1.13, 0.045))
     whole = {
         name: _hand_bone(hand, name, cortex, breadth, carpal_size, 1.0 - mature)
         for name in HAND_BONES
     }
     placed = placements(hand, pose)
+    volar = float(rng.normal(1.0, 1.3))
+    placed = {name: (r, np.add(t, (0.0, 0.0, volar))) for name, (r, t) in placed.items()}
+    placed["scaphoid"] = _flexed(
+        placed["scaphoid"], hand.axes["scaphoid"][0], float(rng.normal(-4.0, 7.0))
+    )
     radius, ulna = make_radius(shape), make_ulna(shape)
     turn, lift = _seating(radius, whole, placed, spacing)
     placed = {name: (turn @ r, turn @ t + lift) for name, (r, t) in placed.items()}
@@ -222,6 +227,12 @@ def shaft_rings(surface: Surface) -> Array:
 def _at(points: Array, placement: tuple[Array, Array]) -> Array:
     turn, shift = placement
     return np.asarray(points @ turn.T + shift)
+
+
+def _flexed(placement: tuple[Array, Array], centre: Array, degrees: float) -> tuple[Array, Array]:
+    """A bone flexed about its own centre."""
+    turn = rotation(0, degrees) @ placement[0]
+    return turn, _at(centre[None], placement)[0] - turn @ centre
 
 
 def _end(hand: HandModel, name: str, placement: tuple[Array, Array], distal: bool) -> Array:

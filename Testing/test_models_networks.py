@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("monai")
 
-from WristQCLib.models.gu2net import GU2Net, logit_of_product, of_domains  # noqa: E402
+from WristQCLib.models.gu2net import GU2Net, domains_in, logit_of_product, of_domains  # noqa: E402
 from WristQCLib.models.mobilenetv2 import MobileNetV2, divisible_by_8  # noqa: E402
 
 
@@ -40,6 +40,16 @@ def test_one_domain_of_a_universal_network_answers_like_the_universal_one() -> N
     separate.load_state_dict(of_domains(universal.state_dict(), [1]))
     image = torch.rand(1, 1, 32, 48)
     assert torch.equal(universal(image, 1), separate(image))
+
+
+def test_domains_are_counted_put_in_order_and_repeated() -> None:
+    universal = GU2Net([3, 5], width=8).eval()
+    doubled = of_domains(universal.state_dict(), [0, 1, 0, 1])
+    assert domains_in(universal.state_dict()) == 2 and domains_in(doubled) == 4
+    network = GU2Net([3, 5, 3, 5], width=8).eval()
+    network.load_state_dict(doubled)
+    image = torch.rand(1, 1, 32, 32)
+    assert torch.equal(network(image, 3), universal(image, 1))
 
 
 def test_domains_share_pointwise_convolutions_and_nothing_else() -> None:

@@ -15,7 +15,7 @@ from training.losses import classification_loss, keypoint_loss
 from training.metrics import classification_figures
 from WristQCLib.findings import View
 from WristQCLib.keypoints import KEYPOINT_NAMES
-from WristQCLib.models.gu2net import GU2Net
+from WristQCLib.models.gu2net import GU2Net, domains_in, of_domains
 from WristQCLib.models.heatmaps import decode
 from WristQCLib.models.mobilenetv2 import MobileNetV2
 
@@ -26,6 +26,8 @@ class Task(Protocol):
     """What the training loop needs."""
 
     def network(self) -> nn.Module: ...
+
+    def adapted(self, state: dict[str, Tensor]) -> dict[str, Tensor]: ...
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor: ...
 
@@ -45,6 +47,13 @@ class KeypointTask:
         if self.config.close_domains:
             points = 2 * points
         return GU2Net(out_channels=points, **self.config.network)
+
+    def adapted(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Another run's weights for this network: those without second looks serve these too."""
+        views = range(len(self.config.views))
+        if self.config.close_domains and domains_in(state) == len(views):
+            return of_domains(state, [*views, *views])
+        return state
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """Loss of a batch, whose images are of one view."""
@@ -100,6 +109,10 @@ class ClassificationTask:
     def network(self) -> MobileNetV2:
         """A fresh network."""
         return MobileNetV2(out_channels=1, **self.config.network)
+
+    def adapted(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Another run's weights for this network."""
+        return state
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """Binary cross-entropy of a batch, with the cells' where the network has them."""

@@ -231,6 +231,7 @@ class Trainer:
         """
         state = torch.load(weights, map_location=self.device, weights_only=True)
         try:
+            state = self.task.adapted(state)
             self.network.load_state_dict(state)
         except RuntimeError as error:
             raise ValueError(f"'{weights}' holds the weights of another network.") from error

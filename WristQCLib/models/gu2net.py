@@ -260,6 +260,12 @@ def logit_of_product(a: Tensor, b: Tensor) -> Tensor:
     return -torch.logsumexp(torch.stack([-a, -b, -a - b]), dim=0)
 
 
+def domains_in(state: Mapping[str, Tensor]) -> int:
+    """How many domains the weights of a network serve."""
+    entries = (name.split(".") for name in state if name.startswith("local.entry.layers."))
+    return len({entry[3] for entry in entries})
+
+
 def of_domains(state: Mapping[str, Tensor], domains: Sequence[int]) -> dict[str, Tensor]:
     """The weights of a universal network that serve some of its domains, in a given order.
 

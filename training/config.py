@@ -112,6 +112,11 @@ class TrainingConfig:
         Keyword arguments of the network class.
     input_size
         (rows, columns).
+    patch_size
+        (rows, columns) that an artefact classifier is trained on, cut from the input at random: it
+        learns as much from a part in a fraction of the time. None: the whole input.
+    whole_epochs
+        Epochs at the end, with the whole input after all.
     letterbox
         ``isotropic`` or ``anisotropic`` (the paper's).
     sigma
@@ -137,6 +142,8 @@ class TrainingConfig:
     close_domains: bool = False
     network: dict[str, Any] = field(default_factory=dict)
     input_size: tuple[int, int] = (384, 320)
+    patch_size: tuple[int, int] | None = None
+    whole_epochs: int = 0
     letterbox: str = "isotropic"
     sigma: float = 3.0
     losses: LossWeights = field(default_factory=LossWeights)

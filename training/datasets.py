@@ -44,6 +44,9 @@ BANK_SIZE = 1000
 UNKNOWN_MM_PER_PIXEL = (0.3, 0.8)
 """Range of the network's input where an image does not tell its spacing."""
 
+MOST = 0.7
+"""Share of a foreign object's box that must be in the input for the object to count as there."""
+
 Sample = dict[str, Tensor]
 
 
@@ -184,6 +187,7 @@ class RadiographDataset(Dataset[Sample]):
                 if self._group(image.label) is not None:
                     self.images.append(image)
         lays = split == "train" and config.augmentation.objects > 0
+        self.epoch = 0
         self.bank = ObjectBank(BANK_SIZE, config.seed) if lays else None
 
     def _group(self, label: LabelledImage) -> int | None:
@@ -219,7 +223,7 @@ class RadiographDataset(Dataset[Sample]):
         keypoints = config.task == "keypoints"
         view = image.label.keypoint_view if keypoints else image.label.view
         isotropic = config.letterbox == "isotropic"
-        artefact, mask = image.label.artefact, None
+        label, mask = float(image.label.artefact), None
         if seed < 0:
             rows, columns = image.pixels.shape
             box = (0, 0, columns, rows)
@@ -242,12 +246,15 @@ class RadiographDataset(Dataset[Sample]):
                 config.augmentation,
                 close,
             )
-            pixels = warp(image.pixels.astype(np.float32) / 255.0, geometry, config.input_size)
+            size = self.training_size
+            if size != config.input_size:
+                room = np.subtract(config.input_size, size)[::-1]
+                geometry = geometry.shifted(*-np.floor(rng.random(2) * (room + 1)))
+            pixels = warp(image.pixels.astype(np.float32) / 255.0, geometry, size)
             if config.task == "artefact":
                 mask = self._mask(image, geometry)
                 pixels = self._lay_on(rng, image, geometry, pixels, mask)
-                # What was turned or cut out of the input is no longer in it.
-                artefact = bool(mask.sum() >= LEAST_SEEN)
+                label = self._label(image, geometry, mask)
             pixels = alter_look(rng, pixels, config.augmentation.look)
             if rng.random() < config.augmentation.occlusion:
                 pixels = occlude(rng, pixels)
@@ -259,16 +266,38 @@ class RadiographDataset(Dataset[Sample]):
             sample["labelled"] = torch.from_numpy(labelled)
             sample["domain"] = torch.tensor(self.domain(view, close))
         elif config.task == "artefact":
-            sample["label"] = torch.tensor(float(artefact))
+            sample["label"] = torch.tensor(label)
             if mask is not None:
                 sample["mask"] = torch.from_numpy(mask)
         else:
             sample["label"] = torch.tensor(float(view is View.FRONTAL))
         return sample
 
+    @property
+    def training_size(self) -> tuple[int, int]:
+        """(rows, columns) of what the network is shown in this epoch."""
+        config = self.config
+        if config.patch_size is None or self.epoch >= config.epochs - config.whole_epochs:
+            return config.input_size
+        return config.patch_size
+
+    def _label(self, image: CachedImage, geometry: Geometry, mask: FloatImage) -> float:
+        """Whether an object is in an input: 1, 0, or NaN where nobody can tell.
+
+        What was turned or cut out of the input is no longer in it. Of a box, most must be there:
+        the object itself may be in the rest of it.
+        """
+        if np.count_nonzero(mask[0]) >= LEAST_SEEN:
+            return 1.0
+        if image.outlines or not image.label.artefact:
+            return 0.0
+        whole = image.foreign_object_mask()[1].sum() * abs(np.linalg.det(geometry.matrix[:, :2]))
+        share = float(mask[1].sum() / max(whole, 1.0))
+        return 1.0 if share >= MOST else 0.0 if share == 0 else float("nan")
+
     def _mask(self, image: CachedImage, geometry: Geometry) -> FloatImage:
         """`foreign_object_mask` in the input, (2, rows, columns)."""
-        size = self.config.input_size
+        size = self.training_size
         if not image.label.artefact:
             return np.zeros((2, *size), np.float32)
         return np.stack([warp(part, geometry, size) for part in image.foreign_object_mask()])

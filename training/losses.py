@@ -104,14 +104,18 @@ def classification_loss(
     cells
         (B, 1, rows, columns) logits, None for a network without cells.
     logits, labels
-        (B,) for the images.
+        (B,) for the images; an image whose label is NaN is not judged as a whole.
     mask
         (B, 2, input rows, input columns): where foreign objects are, and where nobody can tell.
         Cells that touch the latter are not judged.
     weight
         Of the cells' term.
     """
-    loss = functional.binary_cross_entropy_with_logits(logits, labels)
+    known = ~torch.isnan(labels)
+    imagewise = functional.binary_cross_entropy_with_logits(
+        logits, torch.nan_to_num(labels), reduction="none"
+    )
+    loss = mean_over(imagewise, known.float())
     if cells is None or mask is None or weight <= 0:
         return loss
     share = functional.adaptive_avg_pool2d(mask, (cells.shape[2], cells.shape[3]))

@@ -184,6 +184,7 @@ class Trainer:
 
     def _train_epoch(self, started: float, before: float) -> tuple[float, int]:
         """One epoch; returns the mean loss and the number of images."""
+        self.train_data.epoch = self.epoch
         batches = MixedBatches(self.train_data, self.epoch, self.processes)
         torch.manual_seed(self.config.seed + self.epoch)
         self.network.train()

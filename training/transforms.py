@@ -40,6 +40,10 @@ class Geometry:
     matrix: Matrix
     field: Box
 
+    def shifted(self, x: float, y: float) -> Geometry:
+        """The same with the input moved by (x, y) pixels: its (-x, -y) comes to lie at (0, 0)."""
+        return Geometry(self.matrix + np.array([[0.0, 0.0, x], [0.0, 0.0, y]]), self.field)
+
 
 def draw_geometry(
     rng: np.random.Generator,

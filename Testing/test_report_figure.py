@@ -17,7 +17,6 @@ from WristQCLib.findings import View
 from WristQCLib.keypoints import Keypoint
 from WristQCLib.measurements import ImageGeometry
 from WristQCLib.report.figure import drawing, encoded_picture, save_figure
-from WristQCLib.report.label_placement import Wish, place_labels
 
 
 def overlap(a, b):
@@ -91,18 +90,6 @@ def test_the_marker_box_is_drawn_and_named():
     assert min(xs) < 170 < 190 < max(xs)
     assert min(ys) < 20 < 44 < max(ys)
     assert [label.text for label in shown.labels if label.task == "side_marker"] == ["marker R"]
-
-
-def test_a_free_label_takes_its_first_wish():
-    wish = Wish((4.0, 2.0), [(5.0, 5.0), (50.0, 50.0)])
-    nothing = np.empty((0, 2)), np.empty(0)
-    assert place_labels([wish], (0, 0, 100, 100), *nothing, gap=1.0) == [(3.0, 4.0, 7.0, 6.0)]
-
-
-def test_a_label_moves_off_what_it_would_cover():
-    wish = Wish((4.0, 2.0), [(5.0, 5.0), (50.0, 50.0)])
-    avoid = np.array([[5.0, 5.0]]), np.array([10.0])
-    assert place_labels([wish], (0, 0, 100, 100), *avoid, gap=1.0) == [(48.0, 49.0, 52.0, 51.0)]
 
 
 def test_a_one_pixel_image_can_be_drawn():

@@ -1,4 +1,4 @@
-"""What is drawn over an image and how results are stored as text; needs no Slicer."""
+"""What the scene keeps and draws, as far as it needs no Slicer."""
 
 from __future__ import annotations
 
@@ -7,17 +7,21 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from test_assessment import PERFECT_FRONTAL, assessed
+from test_assessment import assessed
 
+from WristQCLib.annotations import BLUE, CYAN, ORANGE, YELLOW
+from WristQCLib.artefact import ArtefactFinding
 from WristQCLib.assessment import Assessment
 from WristQCLib.assessor import reassess
+from WristQCLib.drawing import Stroke
 from WristQCLib.findings import Finding, Sourced, View
-from WristQCLib.keypoints import Keypoint, Keypoints
+from WristQCLib.keypoints import Keypoint
 from WristQCLib.measurements import ImageGeometry
 from WristQCLib.scene.corrections import Correction, History
-from WristQCLib.scene.drawing import LETTER_WIDTH, Name, draw
 from WristQCLib.scene.errors import SceneError
 from WristQCLib.scene.grid import PixelGrid
+from WristQCLib.scene.overlay import grade_text, segments
+from WristQCLib.scene.points import CERTAIN_COLOUR, UNCERTAIN_COLOUR, unit_rgb
 from WristQCLib.scene.stored import from_text, to_text
 
 
@@ -39,48 +43,55 @@ def test_pixels_of_unknown_size_are_a_millimetre_wide_and_keep_their_aspect() ->
     assert grid == PixelGrid((1.0, 1.5), known=False)
 
 
-def names(assessment: Assessment) -> list[Name]:
-    assert assessment.keypoints is not None
-    return [Name(p.name, "#FFFFFF", p.position) for p in assessment.keypoints if p.position]
+def test_dashes_and_gaps_are_as_long_as_they_are_to_be() -> None:
+    reference = Stroke("frontal_3", ((1.0, 0.0), (1.0, -8.0)), "#FFFFFF", dashed=True)
+    dashes = [[(1, 0), (1, -2)], [(1, -4), (1, -6)]]
+    assert segments(reference, 2.0) == pytest.approx(np.array(dashes, float))
 
 
-def boxes(assessment: Assessment, height: float) -> list[tuple[float, float, float, float]]:
-    grid = PixelGrid.of(assessment.geometry)
-    texts = draw(assessment, grid, names(assessment), height).texts
-    return [
-        (t.corner[0], t.corner[1] - height, t.corner[0] + len(t.text) * LETTER_WIDTH * height,
-         t.corner[1])
-        for t in texts
-    ]  # fmt: skip
+def test_a_line_round_a_box_is_four_segments() -> None:
+    outline = Stroke(
+        "side_marker", ((0.0, 0.0), (2.0, 0.0), (2.0, 1.0), (0.0, 1.0), (0.0, 0.0)), ""
+    )
+    assert segments(outline, 9.0).shape == (4, 2, 2)
+    assert segments(outline, 9.0)[1].tolist() == [[2, 0], [2, 1]]
 
 
-@pytest.mark.parametrize("shift", [0, 60, 180, 300])
-def test_labels_lie_inside_the_image_and_not_on_each_other(shift: int) -> None:
-    points = {n: (x + shift, y + shift / 2) for n, (x, y) in PERFECT_FRONTAL.items()}
-    assessment = reassess(assessed(), keypoints=Keypoints.from_positions(View.FRONTAL, points))
-    width, height = (10 * cm for cm in assessment.geometry.size_cm or ())
-    found = boxes(assessment, 4.0)
-    assert len(found) == 10  # three names, four distances, D, D1, D2 and alpha less one
-    for x0, y0, x1, y1 in found:
-        assert x0 >= -1
-        assert y0 >= -1
-        assert x1 <= width + 1
-        assert y1 <= height + 1
-    for a, b in combinations(found, 2):
-        assert a[2] <= b[0] or b[2] <= a[0] or a[3] <= b[1] or b[3] <= a[1]
+def test_the_image_tells_its_grade_and_what_is_still_possible() -> None:
+    assert grade_text(assessed()) == "Grade A, 100"
+    unknown = ArtefactFinding.not_assessed("Models were not used.")
+    assert grade_text(reassess(assessed(), artefact=unknown)) == "Grade A, 90 to 100"
 
 
-def test_angles_are_written_without_greek_letters() -> None:
-    assessment = assessed()
-    texts = draw(assessment, PixelGrid.of(assessment.geometry), [], 3.0).texts
-    assert [t.text for t in texts if "alpha" in t.text] == ["alpha 90.0°"]
+# Machado et al., A physiologically-based model for simulation of color vision deficiency, 2009.
+SEEN = {
+    "all": np.eye(3),
+    "without red cones": [
+        [0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "without green cones": [
+        [0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+}  # fmt: skip
 
 
-def test_an_image_without_keypoints_has_nothing_drawn() -> None:
-    nothing = reassess(assessed(), keypoints=Keypoints.to_be_placed(View.FRONTAL))
-    drawing = draw(nothing, PixelGrid.of(nothing.geometry), [], 3.0)
-    assert drawing.strokes == ()
-    assert drawing.texts == ()
+def lab(colour: str, sight: str) -> np.ndarray:
+    """CIELAB coordinates of a colour as it is seen."""
+    rgb = np.array(unit_rgb(colour))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    seen = (np.array(SEEN[sight]) @ linear).clip(0, 1)
+    to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    x, y, z = np.cbrt(np.array(to_xyz) @ seen / [0.9505, 1.0, 1.089])
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("sight", SEEN)
+def test_colour_blind_people_can_tell_points_and_lines_apart(sight: str) -> None:
+    colours = (CERTAIN_COLOUR, UNCERTAIN_COLOUR, YELLOW, CYAN, ORANGE, BLUE)
+    for one, other in combinations(colours, 2):  # 2 is the least that is seen side by side
+        assert np.linalg.norm(lab(one, sight) - lab(other, sight)) > 15, (one, other)
 
 
 def test_an_assessment_survives_being_stored() -> None:

@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 from WristQCLib.assessment import Section
 from WristQCLib.keypoints import words
-from WristQCLib.report.figure import Drawing
+from WristQCLib.report.figure import FigureDrawing
 from WristQCLib.report.files import ReportError, write_text
 from WristQCLib.report.json_report import Record
 from WristQCLib.resources import RESOURCES
@@ -66,7 +66,7 @@ class IndexEntry:
 
 
 def write_page(
-    path: Path, record: Record, drawing: Drawing, picture: str, *, index: str | None = None
+    path: Path, record: Record, drawing: FigureDrawing, picture: str, *, index: str | None = None
 ) -> None:
     """Write the page of one image.
 

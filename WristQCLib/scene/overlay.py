@@ -8,22 +8,31 @@ scene: it follows from what is.
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from WristQCLib.assessment import Assessment
-from WristQCLib.scene.drawing import Name, Text, draw
+from WristQCLib.drawing import Drawing, Label, Letters, Name, Stroke, draw
 from WristQCLib.scene.grid import PixelGrid
 from WristQCLib.scene.points import colour_of, is_uncertain, label, unit_rgb
 
 Node = Any
+Segments = NDArray[np.float64]
+"""(n, 2 ends, xy), in mm."""
 
 _TEXT_SCALE = 3.0
-_TEXT_PIXELS = 18.0
-"""Height of a label in pixels of the view, with what is free around it."""
+_LETTERS = Letters(
+    height=15.0, advance=0.5, line=1.2, margin=0.4, spelled={"α": "alpha", "β": "beta"}
+)
+"""Of labels in the scene, in pixels of the view; VTK's own fonts have no Greek letters."""
+_DASH = 0.5
+"""Length of a dash relative to the letters."""
 _ZOOM = 0.05
 """Relative change of the zoom from which labels are placed anew."""
 _TEXT_SHARE = 0.025
@@ -51,6 +60,7 @@ class Overlay:
         self._tasks: tuple[str, ...] = ()
         self._drawn: Assessment | None = None
         self._drawn_height = 0.0
+        self._drawing: Drawing | None = None
         self._watched: list[tuple[Node, int]] = []
 
     @property
@@ -87,8 +97,8 @@ class Overlay:
         if self._drawn is not None:
             self.update(self._drawn)
 
-    def update(self, assessment: Assessment) -> None:
-        """Draw an assessment."""
+    def update(self, assessment: Assessment, *, steady: bool = False) -> None:
+        """Draw an assessment; `steady` while a point is dragged, so that labels do not jump."""
         keypoints = assessment.keypoints
         names = [
             Name(
@@ -100,16 +110,32 @@ class Overlay:
             if keypoints and p.position
         ]
         self._drawn, self._drawn_height = assessment, self._letter_height(assessment)
-        drawing = draw(assessment, self.grid, names, self._drawn_height, self._tasks)
-        colours = [s.colour for s in drawing.strokes] + [t.colour for t in drawing.texts]
-        for colour in colours:
+        drawing = draw(
+            assessment,
+            self.grid.spacing,
+            names,
+            replace(_LETTERS, height=self._drawn_height),
+            tasks=self._tasks,
+            corner=grade_text(assessment),
+            before=self._drawing if steady else None,
+        )
+        self._drawing = drawing
+        lines: dict[str, list[Segments]] = defaultdict(list)
+        texts: dict[str, list[Label]] = defaultdict(list)
+        for stroke in drawing.strokes:
+            lines[stroke.colour].append(segments(stroke, _DASH * self._drawn_height))
+        for text in drawing.labels:
+            texts[text.colour].append(text)
+            if text.leader:
+                lines[text.colour].append(np.array([text.leader]))
+        for colour in {**lines, **texts}:
             if colour not in self._layers:
                 layer = self._layers[colour] = _Layer(self._scene, self._name, colour)
                 for node in layer.nodes:
                     show_only_in(node, self._view_ids)
         for colour, layer in self._layers.items():
-            layer.draw_lines([s.segments for s in drawing.strokes if s.colour == colour])
-            layer.write([t for t in drawing.texts if t.colour == colour])
+            layer.draw_lines(lines[colour])
+            layer.write(texts[colour])
 
     def remove(self) -> None:
         """Take the nodes out of the scene."""
@@ -125,10 +151,28 @@ class Overlay:
         for view_id in self._view_ids or ():
             view = self._scene.GetNodeByID(view_id)
             if view is not None and view.GetDimensions()[1] > 0:
-                return float(_TEXT_PIXELS * view.GetFieldOfView()[1] / view.GetDimensions()[1])
+                return float(_LETTERS.height * view.GetFieldOfView()[1] / view.GetDimensions()[1])
         sx, sy = self.grid.spacing
         geometry = assessment.geometry
         return _TEXT_SHARE * max(geometry.width * sx, geometry.height * sy)
+
+
+def grade_text(assessment: Assessment) -> str:
+    """Grade and total, or the totals that are still possible: ``"Grade D, 26 to 72"``."""
+    score = assessment.score
+    open_end = "" if score.complete else f" to {score.reachable}"
+    return f"Grade {score.grade}, {score.total}{open_end}"
+
+
+def segments(stroke: Stroke, dash: float) -> Segments:
+    """A stroke as segments (n, 2 ends, xy): dashes of about this length with gaps as long."""
+    points = np.array(stroke.points, float)
+    if not stroke.dashed:
+        return np.stack((points[:-1], points[1:]), axis=1)
+    start, end = points
+    count = max(1, round(math.dist(start, end) / (2 * dash)))
+    shares = (np.arange(2 * count) / (2 * count)).reshape(count, 2, 1)
+    return np.asarray(start + shares * (end - start))
 
 
 class _Layer:
@@ -146,8 +190,8 @@ class _Layer:
     def nodes(self) -> tuple[Node, Node]:
         return self._lines, self._labels
 
-    def draw_lines(self, segments: Sequence[NDArray[np.float64]]) -> None:
-        """Draw segments (n, 2 ends, xy), in mm."""
+    def draw_lines(self, segments: Sequence[Segments]) -> None:
+        """Draw segments."""
         import vtk
         from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
 
@@ -166,13 +210,13 @@ class _Layer:
             self._count = count
         self._mesh.SetPoints(points)
 
-    def write(self, texts: Sequence[Text]) -> None:
+    def write(self, texts: Sequence[Label]) -> None:
         """Write labels: one event for all."""
         node = self._labels
         modifying = node.StartModify()
         try:
             for index, text in enumerate(texts):
-                x, y = text.corner
+                x, y = text.box[0], text.box[3]  # the lower left corner
                 if index == node.GetNumberOfControlPoints():
                     node.AddControlPoint(-x, -y, 0.0)
                 else:
@@ -235,7 +279,7 @@ def _create_labels(scene: Any, name: str, colour: str) -> Node:
     text.SetBold(True)
     text.SetShadow(False)
     text.SetBackgroundColor(0.0, 0.0, 0.0)
-    text.SetBackgroundOpacity(0.4)
+    text.SetBackgroundOpacity(0.6)
     _keep_out_of_the_way(node)
     return node
 

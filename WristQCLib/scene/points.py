@@ -22,9 +22,9 @@ UNCERTAIN_CONFIDENCE = 0.9
 UNCERTAIN_SPREAD_MM = 3.0
 """So is one whose position has a larger standard deviation."""
 
-CERTAIN_COLOUR, UNCERTAIN_COLOUR = "#00EB9E", "#FF6A2B"
-"""Green and vermilion of different lightness, which colour-blind people can tell apart; the label
-of an uncertain point ends in a question mark as well."""
+CERTAIN_COLOUR, UNCERTAIN_COLOUR = "#00EB9E", "#FF5A5A"
+"""Green and a red that is darker, which colour-blind people can tell apart, and from the colours of
+the lines too; the label of an uncertain point ends in a question mark as well."""
 ACTIVE_COLOUR = "#FFFFFF"
 
 _UNMOVED = 1e-6

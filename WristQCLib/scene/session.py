@@ -356,7 +356,7 @@ class SceneAssessment:
         if moved is keypoints:
             return False
         self._assessment = reassess(self._assessment, keypoints=moved)
-        self._overlay.update(self._assessment)
+        self._overlay.update(self._assessment, steady=True)
         return True
 
     def _settle(self) -> bool:

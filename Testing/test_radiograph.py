@@ -19,6 +19,7 @@ from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     DigitalMammographyXRayImageStorageForPresentation,
     DigitalXRayImageStorageForProcessing,
+    ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
@@ -29,6 +30,7 @@ from pydicom.uid import (
     JPEGLSLossless,
     JPEGLSNearLossless,
     MRImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
     RLELossless,
     SecondaryCaptureImageStorage,
     UltrasoundImageStorage,
@@ -165,16 +167,33 @@ def test_rescale_is_applied_before_inversion(tmp_path):
 
 def test_modality_lut_is_applied(tmp_path):
     pixels = ramp(bits=8)
-    item = Dataset()
-    item.LUTDescriptor = [256, 0, 16]
-    item.LUTData = (np.arange(256) * 3 + 7).tolist()
-    item.ModalityLUTType = "US"
-    item["LUTDescriptor"].VR = "US"
-    item["LUTData"].VR = "US"
-    dataset = radiograph(pixels, 8)
-    dataset.ModalityLUTSequence = Sequence([item])
+    tables = table(256, 0, 16, (np.arange(256) * 3 + 7).tolist())
+    tables[0].ModalityLUTType = "US"
+    dataset = radiograph(pixels, 8, ModalityLUTSequence=tables)
     image = read_radiograph(write(tmp_path / "wrist.dcm", dataset))
     np.testing.assert_array_equal(image.pixels, 3.0 * pixels + 7)
+
+
+def test_a_modality_lut_covers_the_whole_signed_range(tmp_path):
+    pixels = ramp(bits=16, signed=True)
+    data = (np.arange(65536) // 2).astype("<u2").tobytes()
+    dataset = radiograph(pixels, 16, ModalityLUTSequence=table(0, -32768, 16, data))
+    image = read_radiograph(write(tmp_path / "wrist.dcm", dataset))
+    np.testing.assert_array_equal(image.pixels, (pixels.astype(int) + 32768) // 2)
+
+
+def test_a_modality_lut_of_another_length_is_passed_over_with_a_note(tmp_path):
+    dataset = radiograph(ModalityLUTSequence=table(4096, 0, 16, [1, 2, 3]))
+    image = read_radiograph(write(tmp_path / "wrist.dcm", dataset))
+    np.testing.assert_array_equal(image.pixels, ramp())
+    assert "The modality LUT is unusable, pixel values are taken as stored." in image.notes
+
+
+def test_a_negative_slope_inverts_as_the_header_says(tmp_path):
+    pixels = ramp()
+    dataset = radiograph(pixels, RescaleSlope="-1", RescaleIntercept="4095")
+    image = read_radiograph(write(tmp_path / "wrist.dcm", dataset))
+    np.testing.assert_array_equal(image.pixels, 4095.0 - pixels)
 
 
 def test_a_rescale_slope_of_zero_is_passed_over_with_a_note(tmp_path):
@@ -263,17 +282,23 @@ def test_the_first_of_several_windows_is_taken(tmp_path):
     assert image.window == (2000.0, 1000.0)
 
 
-def test_a_voi_lut_goes_before_the_window(tmp_path):
+def table(count: int, first: int, bits: int, data: object) -> Sequence:
+    """A look-up table sequence; data as bytes is written as OW, numbers as US."""
     item = Dataset()
-    item.LUTDescriptor = [4096, 0, 16]
-    item["LUTDescriptor"].VR = "US"
-    table = np.clip((np.arange(4096) - 1000) * 64, 0, 65535)
-    item.LUTData = table.tolist()
-    item["LUTData"].VR = "US"
+    item.add_new("LUTDescriptor", "SS" if first < 0 else "US", [count, first, bits])
+    item.add_new("LUTData", "OW" if isinstance(data, bytes) else "US", data)
+    return Sequence([item])
+
+
+def test_a_voi_lut_goes_before_the_window(tmp_path):
+    entries = np.clip((np.arange(4096) - 1000) * 64, 0, 65535)
     image, grey = shown(
-        tmp_path, VOILUTSequence=Sequence([item]), WindowCenter="5", WindowWidth="5"
+        tmp_path,
+        VOILUTSequence=table(4096, 0, 16, entries.tolist()),
+        WindowCenter="5",
+        WindowWidth="5",
     )
-    np.testing.assert_allclose(grey, table / 65535, atol=1e-6)
+    np.testing.assert_allclose(grey, entries / 65535, atol=1e-6)
     centre, width = image.window
     # black up to 1000, white from 2024 on
     assert centre == pytest.approx(1512, abs=10)
@@ -281,16 +306,92 @@ def test_a_voi_lut_goes_before_the_window(tmp_path):
 
 
 def test_a_voi_lut_is_mirrored_with_monochrome1(tmp_path):
-    item = Dataset()
-    item.LUTDescriptor = [2000, 500, 16]
-    item["LUTDescriptor"].VR = "US"
-    item.LUTData = (np.arange(2000) ** 2 // 62).tolist()
-    item["LUTData"].VR = "US"
-    _, plain = shown(tmp_path, VOILUTSequence=Sequence([item]))
-    _, inverted = shown(
-        tmp_path, VOILUTSequence=Sequence([item]), PhotometricInterpretation="MONOCHROME1"
-    )
+    tables = table(2000, 500, 16, (np.arange(2000) ** 2 // 62).tolist())
+    _, plain = shown(tmp_path, VOILUTSequence=tables)
+    _, inverted = shown(tmp_path, VOILUTSequence=tables, PhotometricInterpretation="MONOCHROME1")
     np.testing.assert_allclose(inverted, 1 - plain, atol=1e-6)
+
+
+@pytest.mark.parametrize("syntax", NATIVE, ids=lambda uid: uid.keyword)
+@pytest.mark.parametrize("first", [-20000, 45536])  # the same 16 bits
+def test_a_voi_lut_for_signed_pixels_is_read_in_every_encoding(tmp_path, syntax, first):
+    """The count is unsigned, whatever the representation of the pixels (PS3.3, C.11.2.1.1)."""
+    pixels = ramp(bits=16, signed=True)
+    order = ">u2" if syntax == ExplicitVRBigEndian else "<u2"
+    data = np.arange(40000).astype(order).tobytes()
+    dataset = radiograph(pixels, 16, VOILUTSequence=table(40000, first, 16, data))
+    image = read_radiograph(write(tmp_path / "wrist.dcm", dataset, syntax))
+    assert image.notes == ()
+    # -20000 is black and 19999 white
+    expected = ((pixels.astype(float) + 20000) / 39999).clip(0, 1)
+    np.testing.assert_allclose(image.display(), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [255, 256])
+@pytest.mark.parametrize("packed", [False, True], ids=["words", "bytes"])
+def test_a_voi_lut_of_8_bits_may_be_packed_and_padded(tmp_path, count, packed):
+    pixels = ramp(bits=8)
+    data = np.arange(count).astype("u1" if packed else "<u2").tobytes()
+    data += bytes(len(data) % 2)
+    dataset = radiograph(pixels, 8, VOILUTSequence=table(count, 0, 8, data))
+    image = read_radiograph(write(tmp_path / "wrist.dcm", dataset))
+    assert image.notes == ()
+    np.testing.assert_allclose(image.display(), (pixels / (count - 1.0)).clip(0, 1), atol=1e-6)
+
+
+def test_a_voi_lut_of_65536_entries_counts_them_as_0(tmp_path):
+    pixels = ramp(bits=16)
+    data = np.arange(65536).astype("<u2").tobytes()
+    dataset = radiograph(pixels, 16, VOILUTSequence=table(0, 0, 16, data))
+    image = read_radiograph(write(tmp_path / "wrist.dcm", dataset))
+    np.testing.assert_allclose(image.display(), pixels / 65535.0, atol=1e-6)
+
+
+def test_a_voi_lut_without_items_or_of_another_length_gives_way_to_the_window(tmp_path):
+    window = {"WindowCenter": "2000.5", "WindowWidth": "1001"}
+    for tables in (Sequence([]), table(4096, 0, 16, [1, 2, 3])):
+        image, _ = shown(tmp_path, VOILUTSequence=tables, **window)
+        assert image.window == (2000.0, 1000.0)
+        assert image.notes == ()
+    image, _ = shown(tmp_path, VOILUTSequence=table(4096, 0, 16, [1, 2, 3]))
+    assert image.notes == (
+        "The VOI LUT is unusable; the 1st to 99th percentile range is shown instead.",
+    )
+
+
+@pytest.mark.parametrize("limit", [None, 60000])
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_padding_has_no_part_in_the_range_that_is_shown(tmp_path, photometric, limit):
+    pixels = np.tile(np.arange(100, 1124, dtype=np.uint16), (100, 1))
+    pixels[:, :200] = 65535  # as values of the image these would be the 99th percentile
+    if limit:
+        pixels[:, :100] = limit
+    dataset = radiograph(
+        pixels,
+        16,
+        PixelPaddingValue=65535,
+        PixelPaddingRangeLimit=limit,
+        PhotometricInterpretation=photometric,
+    )
+    image = read_radiograph(write(tmp_path / "wrist.dcm", dataset))
+    # 300 ... 1123: percentiles at 308.23 and 1114.77
+    centre = 711.5 if photometric == "MONOCHROME2" else 65535 - 711.5
+    assert image.window == (pytest.approx(centre, abs=1), pytest.approx(806.5, abs=1))
+
+
+def test_padding_of_signed_pixels_may_be_written_as_unsigned(tmp_path):
+    pixels = np.tile(np.arange(-500, 524, dtype=np.int16), (100, 1))
+    pixels[:, :200] = -2000
+    dataset = radiograph(pixels, 16, RescaleSlope="2", RescaleIntercept="100")
+    dataset.add_new("PixelPaddingValue", "US", 63536)
+    image = read_radiograph(write(tmp_path / "wrist.dcm", dataset))
+    # stored -300 ... 523 become -500 ... 1146
+    assert image.window == (pytest.approx(323, abs=2), pytest.approx(1613, abs=3))
+
+
+def test_an_image_that_is_all_padding_is_shown_as_it_is(tmp_path):
+    image, _ = shown(tmp_path, PixelPaddingValue=0, PixelPaddingRangeLimit=4095)
+    assert image.window == (pytest.approx(2047.5), pytest.approx(4013.1))
 
 
 @pytest.mark.parametrize(
@@ -543,6 +644,54 @@ def test_an_image_of_64_pixels_is_large_enough(tmp_path):
 def test_an_image_that_claims_to_be_huge_is_refused_before_decoding(tmp_path):
     dataset = radiograph(Rows=60000, Columns=60000)
     refused(write(tmp_path / "wrist.dcm", dataset), "larger than the limit of 200 megapixels")
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, RLELossless, JPEG2000Lossless])
+def test_a_multi_frame_class_with_one_frame_is_read(tmp_path, syntax):
+    dataset = radiograph(
+        SOPClassUID=MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+        Modality="OT",
+        NumberOfFrames=1,
+    )
+    image = read_radiograph(write(tmp_path / "wrist.dcm", dataset, syntax))
+    np.testing.assert_array_equal(image.pixels, ramp())
+
+
+@pytest.mark.parametrize(("modality", "is_read"), [("DX", True), ("", False), ("CT", False)])
+def test_without_any_sop_class_the_modality_decides(tmp_path, modality, is_read):
+    file = write(tmp_path / "wrist.dcm", radiograph(SOPClassUID=None, Modality=modality))
+    dataset = pydicom.dcmread(file)
+    del dataset.file_meta.MediaStorageSOPClassUID
+    dataset.save_as(file)
+    if is_read:
+        np.testing.assert_array_equal(read_radiograph(file).pixels, ramp())
+    else:
+        refused(file, "says neither its SOP class nor that it is a projection radiograph")
+
+
+def test_a_sop_class_that_only_the_file_meta_information_tells_counts(tmp_path):
+    file = write(tmp_path / "wrist.dcm", radiograph(Modality=None))
+    dataset = pydicom.dcmread(file)
+    del dataset.SOPClassUID
+    dataset.save_as(file)
+    np.testing.assert_array_equal(read_radiograph(file).pixels, ramp())
+
+
+def test_attributes_without_a_value_count_as_absent(tmp_path):
+    empty = (
+        "RescaleSlope", "RescaleIntercept", "PixelSpacing", "ImagerPixelSpacing", "WindowCenter",
+        "WindowWidth", "VOILUTFunction", "ViewPosition", "ImageLaterality", "NumberOfFrames",
+        "PixelAspectRatio", "SeriesDescription", "PixelPaddingValue",
+    )  # fmt: skip
+    dataset = radiograph(**dict.fromkeys(empty, ""))
+    image = read_radiograph(write(tmp_path / "wrist.dcm", dataset))
+    np.testing.assert_array_equal(image.pixels, ramp())
+    assert (image.spacing.value, image.view.value, image.side.value) == (None, None, None)
+    assert image.spacing.source == "the file tells no pixel spacing"
+    assert image.pixel_aspect == 1
+    assert image.notes == (
+        "The window is absent; the 1st to 99th percentile range is shown instead.",
+    )
 
 
 def test_a_multi_frame_file_is_refused(tmp_path):

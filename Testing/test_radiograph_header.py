@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from dicom_files import radiograph, write
 from pydicom import Dataset, Sequence
 
 from WristQCLib.findings import Side, View
+from WristQCLib.radiograph import read_radiograph
 from WristQCLib.spacing import pixel_aspect_of, spacing_of
 from WristQCLib.view_side import side_of, view_of
 
@@ -100,6 +102,17 @@ def test_a_spacing_that_is_no_number_is_unknown_with_the_reason():
     dataset = Dataset()
     dataset.add_new(0x00280030, "LO", ["fine", "0.1"])
     assert "is not a number" in spacing_of(dataset, 100, 100).source
+
+
+def test_a_spacing_with_decimal_commas_is_told_as_it_is_written(tmp_path):
+    """No decimal string (PS3.5, 6.2) has a comma, and 1,000 could be a thousand."""
+    file = write(tmp_path / "wrist.dcm", radiograph(PixelSpacing=["0.143", "0.143"]))
+    content = file.read_bytes()
+    assert b"0.143\\0.143" in content
+    file.write_bytes(content.replace(b"0.143\\0.143", b"0,143\\0,143"))
+    found = read_radiograph(file).spacing
+    assert found.value is None
+    assert found.source == r"PixelSpacing (0028,0030) = 0,143\0,143 is not a number"
 
 
 def test_an_impossible_pixel_spacing_gives_way_to_the_imager_and_is_said():
@@ -220,6 +233,41 @@ def test_view_position_and_view_code_that_disagree_make_the_view_unknown():
 def test_a_series_description_tells_the_view(text, view):
     dataset = header(SpecificCharacterSet="ISO_IR 192", SeriesDescription=text)
     assert view_of(dataset).value is view
+
+
+@pytest.mark.parametrize(
+    ("character_set", "text", "codec"),
+    [
+        ("GB18030", "左腕关节侧位", "gb18030"),
+        ("GBK", "左腕关节侧位", "gbk"),
+        ("ISO_IR 192", "左腕关节侧位", "utf-8"),
+        ("ISO_IR 192", "Handgelenk schräg\u200b, seitlich und d.p., links", "utf-8"),
+        ("\\ISO 2022 IR 58", "\x1b$)A左腕侧位", "gb2312"),
+        ("\\ISO 2022 IR 149", "\x1b$)C左 lateral", "euc_kr"),
+    ],
+)
+def test_descriptions_are_read_in_their_character_set(tmp_path, character_set, text, codec):
+    """As bytes, so that nothing here depends on how this computer would write them."""
+    encoded = text.encode(codec)
+    placeholder = b"Q" * (len(encoded) + len(encoded) % 2)
+    dataset = radiograph(
+        SpecificCharacterSet=character_set.split("\\"), SeriesDescription=placeholder.decode()
+    )
+    file = write(tmp_path / "wrist.dcm", dataset)
+    content = file.read_bytes()
+    assert content.count(placeholder) == 1
+    file.write_bytes(content.replace(placeholder, encoded.ljust(len(placeholder))))
+    image = read_radiograph(file)
+    assert image.side.value is Side.LEFT
+    assert image.view.value is (None if "schräg" in text else View.LATERAL)
+
+
+def test_bytes_of_an_undeclared_character_set_tell_nothing_and_do_no_harm(tmp_path):
+    file = write(tmp_path / "wrist.dcm", radiograph(SeriesDescription="Q" * 12))
+    encoded = "左腕关节正位".encode("gb18030")
+    file.write_bytes(file.read_bytes().replace(b"Q" * 12, encoded))
+    image = read_radiograph(file)
+    assert (image.view.value, image.side.value) == (None, None)
 
 
 def test_a_description_that_names_both_views_is_given_as_the_reason():

@@ -57,6 +57,14 @@ def text_of(header: Dataset, keyword: str) -> str:
     return shown("\\".join(map(_text, parts)))
 
 
+def written_text_of(header: Dataset, keyword: str) -> str:
+    """The value as it is written, for a message: also one too damaged to be converted."""
+    if text := text_of(header, keyword):
+        return text
+    item = header.get_item(keyword)
+    return shown(_text(getattr(item, "value", None)))
+
+
 def _text(value: object) -> str:
     if isinstance(value, bytes):  # of an unknown value representation
         return value.decode("ascii", errors="replace")
@@ -78,10 +86,14 @@ def numbers_of(header: Dataset, keyword: str) -> tuple[float, ...] | None:
     tuple of float or None
         None when the attribute is absent or empty; NaN stands for a value that is no number.
     """
-    try:
-        value = header.get(keyword)
-    except Exception:  # as in value_of, but here damaged is not the same as absent
-        return (math.nan,)
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # as in value_of, but here damaged is not the same as absent
+        try:
+            value = header.get(keyword)
+        except Exception:  # here damaged is not the same as absent
+            return (math.nan,)
     if value is None or value == "":
         return None
     values = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]

@@ -9,8 +9,9 @@ import numpy as np
 
 from WristQCLib.decoding import check_size
 from WristQCLib.errors import RadiographError
+from WristQCLib.lookup_table import FloatImage
 from WristQCLib.pixels import Notes, full_range, grey_of
-from WristQCLib.window import FloatImage, Window
+from WristQCLib.window import Window
 
 _TIFF_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 

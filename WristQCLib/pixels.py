@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from pydicom import Dataset
-from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
+from pydicom.pixels.processing import apply_color_lut
 
 from WristQCLib.attributes import numbers_of
 from WristQCLib.decoding import Stored, check_pixel_module, decode
 from WristQCLib.errors import RadiographError
-from WristQCLib.window import Display, FloatImage, Window, display_of
+from WristQCLib.lookup_table import FloatImage, read_table
+from WristQCLib.window import Display, Interval, Window, display_of
 
 GREY_TOLERANCE = 0.02
 """Colour channels nearer to each other than this share of the range are the same grey."""
@@ -21,8 +23,30 @@ COLOURED_SHARE = 0.001
 Notes = list[str]
 
 
-def dicom_pixels(dataset: Dataset, notes: Notes) -> tuple[FloatImage, Display | None, str]:
-    """Decode a DICOM image to what its modality LUT makes of it, bright = dense.
+@dataclass(frozen=True, eq=False)
+class ShownPixels:
+    """Grey values, and how they are to be shown.
+
+    Attributes
+    ----------
+    values
+        (rows, columns) float32 after the modality LUT, bright = dense; MONOCHROME1 is inverted.
+    display
+        How the file wants them to be shown, None if it does not say so.
+    why
+        Why there is no display.
+    padding
+        Which values stand for "no image here", if any do.
+    """
+
+    values: FloatImage
+    display: Display | None
+    why: str = ""
+    padding: Interval | None = None
+
+
+def dicom_pixels(dataset: Dataset, notes: Notes) -> ShownPixels:
+    """Decode a DICOM image to what its modality LUT makes of it.
 
     Parameters
     ----------
@@ -30,15 +54,6 @@ def dicom_pixels(dataset: Dataset, notes: Notes) -> tuple[FloatImage, Display | 
         Of one image, with its file meta information.
     notes
         Remarks on the image are appended.
-
-    Returns
-    -------
-    (rows, columns) float32
-        Values after the modality LUT; MONOCHROME1 is inverted.
-    Display or None
-        How the header wants these values to be shown, if it says so.
-    str
-        Why there is no display.
 
     Raises
     ------
@@ -56,18 +71,43 @@ def dicom_pixels(dataset: Dataset, notes: Notes) -> tuple[FloatImage, Display | 
                 "the colour palette is damaged; export the image again in grey"
             ) from error
     if stored.ndim == 3:
-        return grey_of(stored, notes), full_range(stored), ""
-    pixels = _modality(stored, dataset, notes)
+        return ShownPixels(grey_of(stored, notes), full_range(stored))
+    values = _modality(stored, dataset, notes)
     display, why = display_of(dataset)
+    padding = _padding(dataset)
     if photometric != "MONOCHROME1":
-        return pixels, display, why
+        return ShownPixels(values, display, why, padding)
     # The stored range, not this image's own, so that equal exposures stay equally bright.
     bits, signed = int(dataset.BitsStored), int(dataset.get("PixelRepresentation") or 0) == 1
     low = -(2 ** (bits - 1)) if signed else 0
-    ends = np.array([[low, low + 2**bits - 1]], dtype=stored.dtype)
-    total = float(_modality(ends, dataset, []).sum())
-    np.subtract(np.float32(total), pixels, out=pixels)
-    return pixels, display and display.mirrored(total), why
+    total = sum(_after_modality((low, low + 2**bits - 1), dataset))
+    np.subtract(np.float32(total), values, out=values)
+    return ShownPixels(
+        values,
+        display and display.mirrored(total),
+        why,
+        padding and (total - padding[1], total - padding[0]),
+    )
+
+
+def _padding(dataset: Dataset) -> Interval | None:
+    """PixelPaddingValue, to PixelPaddingRangeLimit if there is one (PS3.3, C.7.5.1.1.2)."""
+    values = [
+        numbers[0]
+        for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")
+        if (numbers := numbers_of(dataset, keyword)) and math.isfinite(numbers[0])
+    ]
+    if not values:
+        return None
+    if dataset.get("PixelRepresentation") == 1:  # may be written as unsigned all the same
+        values = [value - 65536 if value > 32767 else value for value in values]
+    return _after_modality((min(values), max(values)), dataset)
+
+
+def _after_modality(stored: Interval, dataset: Dataset) -> Interval:
+    """What the modality LUT makes of an interval of stored values."""
+    first, last = map(float, _modality(np.array([stored], np.float32), dataset, [])[0])
+    return min(first, last), max(first, last)
 
 
 def full_range(values: Stored) -> Window:
@@ -95,15 +135,15 @@ def grey_of(colour: Stored, notes: Notes) -> FloatImage:
 
 def _modality(stored: Stored, dataset: Dataset, notes: Notes) -> FloatImage:
     """Modality LUT or rescale: DICOM PS3.3, C.11.1."""
-    if dataset.get("ModalityLUTSequence"):
-        try:
-            return np.asarray(apply_modality_lut(stored, dataset), dtype=np.float32)
-        except Exception:
-            notes.append("The modality LUT is unusable, pixel values are taken as stored.")
-            return stored.astype(np.float32)
+    pixels = stored.astype(np.float32)
+    if tables := dataset.get("ModalityLUTSequence"):
+        table = read_table(tables[0], dataset)
+        if table is not None:
+            return table.apply(pixels)
+        notes.append("The modality LUT is unusable, pixel values are taken as stored.")
+        return pixels
     slope = (numbers_of(dataset, "RescaleSlope") or (1.0,))[0]
     intercept = (numbers_of(dataset, "RescaleIntercept") or (0.0,))[0]
-    pixels = stored.astype(np.float32)
     if not math.isfinite(slope) or not math.isfinite(intercept) or slope == 0:
         notes.append("The rescale is unusable, pixel values are taken as stored.")
         return pixels

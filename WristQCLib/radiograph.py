@@ -20,7 +20,7 @@ from WristQCLib.dicom_file import read_dataset
 from WristQCLib.errors import RadiographError
 from WristQCLib.findings import Side, Sourced, View
 from WristQCLib.picture import picture_pixels
-from WristQCLib.pixels import dicom_pixels, full_range
+from WristQCLib.pixels import ShownPixels, dicom_pixels, full_range
 from WristQCLib.sources import HEAD_BYTES, ImageSource, format_of
 from WristQCLib.spacing import Spacing, checked_spacing, pixel_aspect_of, spacing_of
 from WristQCLib.view_side import side_of, view_of
@@ -219,13 +219,13 @@ def read_radiograph(
 def _read_dicom(stream: BinaryIO) -> Radiograph:
     dataset = read_dataset(stream)
     notes: list[str] = []
-    pixels, voi, why = dicom_pixels(dataset, notes)
+    shown = dicom_pixels(dataset, notes)
     del dataset.PixelData
-    height, width = pixels.shape
+    height, width = shown.values.shape
     spacing = spacing_of(dataset, width, height)
     return Radiograph(
-        pixels=_read_only(pixels),
-        voi=_usable(voi, why, pixels, notes),
+        pixels=_read_only(shown.values),
+        voi=_usable(shown, notes),
         spacing=spacing,
         pixel_aspect=pixel_aspect_of(dataset, spacing),
         view=view_of(dataset),
@@ -239,11 +239,12 @@ def _read_dicom(stream: BinaryIO) -> Radiograph:
 
 def _read_picture(stream: BinaryIO) -> Radiograph:
     notes: list[str] = []
-    pixels, window = picture_pixels(stream, notes)
+    values, window = picture_pixels(stream, notes)
+    shown = ShownPixels(values, window, "window is absent")
     why = "a picture file does not tell it"
     return Radiograph(
-        pixels=_read_only(pixels),
-        voi=_usable(window, "window is absent", pixels, notes),
+        pixels=_read_only(shown.values),
+        voi=_usable(shown, notes),
         spacing=Sourced(None, why),
         view=Sourced(None, why),
         side=Sourced(None, why),
@@ -251,19 +252,19 @@ def _read_picture(stream: BinaryIO) -> Radiograph:
     )
 
 
-def _usable(voi: Display | None, why: str, pixels: FloatImage, notes: list[str]) -> Display:
-    """`voi`, or the percentile range with a note where `voi` hides the image."""
+def _usable(shown: ShownPixels, notes: list[str]) -> Display:
+    """The display, or the percentile range with a note where the display hides the image."""
+    pixels, voi, why = shown.values, shown.display, shown.why
     if voi is not None:
         why = fault_of(voi, pixels)
         if not why:
             return voi
         why = f"{'VOI LUT' if isinstance(voi, LookUpTable) else 'window'} {why}"
-    fallback = robust_window(pixels)
     if pixels.min() == pixels.max():
         notes.append("The image is uniform, it shows nothing.")
     else:
         notes.append(f"The {why}; the 1st to 99th percentile range is shown instead.")
-    return fallback
+    return robust_window(pixels, shown.padding)
 
 
 def _read_only(pixels: FloatImage) -> FloatImage:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pydicom import Dataset
 
-from WristQCLib.attributes import attribute_label, numbers_of
+from WristQCLib.attributes import attribute_label, numbers_of, written_text_of
 from WristQCLib.findings import Sourced
 
 Spacing = tuple[float, float]
@@ -65,8 +65,9 @@ def spacing_of(header: Dataset, width: int, height: int) -> Sourced[Spacing]:
         if values is None:
             continue
         if fault := _fault(values, width, height):
-            shown = "\\".join(f"{v:g}" for v in values)
-            passed_over.append(f"{attribute_label(keyword)} = {shown} {fault}")
+            passed_over.append(
+                f"{attribute_label(keyword)} = {written_text_of(header, keyword)} {fault}"
+            )
             continue
         y, x = values
         source = attribute_label(keyword)
@@ -106,8 +107,8 @@ def _magnification(header: Dataset) -> tuple[float, str]:
     label = attribute_label(keyword)
     if len(values) == 1 and 1.0 <= values[0] <= LARGEST_MAGNIFICATION:
         return values[0], f" / {label} = {values[0]:g}"
-    shown = "\\".join(f"{v:g}" for v in values)
-    return 1.0, f", as at the detector, {label} = {shown} is not possible"
+    written = written_text_of(header, keyword)
+    return 1.0, f", as at the detector, {label} = {written} is not possible"
 
 
 def pixel_aspect_of(header: Dataset, spacing: Sourced[Spacing]) -> float:

@@ -9,12 +9,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from pydicom import Dataset
 
 from WristQCLib.attributes import numbers_of
-
-FloatImage = NDArray[np.float32]
+from WristQCLib.lookup_table import FloatImage, StoredTable, read_table
 
 MIN_SHOWN_FRACTION = 0.05
 """A display that leaves less of the image between black and white hides it."""
@@ -55,49 +53,56 @@ class Window:
 
 
 @dataclass(frozen=True, eq=False)
-class LookUpTable:
-    """VOI look-up table: whole pixel values from `first` on to grey.
+class LookUpTable(StoredTable):
+    """A VOI look-up table: entries are grey in [0, 1]."""
 
-    Attributes
-    ----------
-    first
-        Pixel value that the first entry belongs to.
-    grey
-        (n,) float32 in [0, 1].
-    """
-
-    first: float
-    grey: FloatImage
-
-    def apply(self, pixels: FloatImage) -> FloatImage:
-        """Grey in [0, 1], same shape as `pixels`."""
-        index = np.clip(np.rint(pixels - np.float32(self.first)), 0, len(self.grey) - 1)
-        return self.grey[index.astype(np.intp)]
+    @classmethod
+    def of(cls, table: StoredTable) -> LookUpTable | None:
+        """Grey of a stored table; None for one that is all one grey."""
+        # Many writers state 16 bits and use 12: grey is what the table itself spans.
+        low, high = table.entries.min(), table.entries.max()
+        return cls(table.first, (table.entries - low) / (high - low)) if high > low else None
 
     def mirrored(self, total: float) -> LookUpTable:
         """The table that shows ``total - pixels`` as the negative of this one."""
-        return LookUpTable(total - (self.first + len(self.grey) - 1), 1.0 - self.grey[::-1])
+        return LookUpTable(total - (self.first + len(self.entries) - 1), 1.0 - self.entries[::-1])
 
     @property
     def window(self) -> Window:
         """The linear window nearest in effect: where the table leaves black and reaches white."""
-        black, white = float(self.grey.min()), float(self.grey.max())
+        black, white = float(self.entries.min()), float(self.entries.max())
         inside = np.flatnonzero(
-            (self.grey > black + 0.01 * (white - black))
-            & (self.grey < white - 0.01 * (white - black))
+            (self.entries > black + 0.01 * (white - black))
+            & (self.entries < white - 0.01 * (white - black))
         )
-        low, high = (inside[0], inside[-1]) if len(inside) > 1 else (0, len(self.grey) - 1)
-        return Window(self.first + (low + high) / 2, max(float(high - low), 1.0))
+        ends = (inside[0], inside[-1]) if len(inside) > 1 else (0, len(self.entries) - 1)
+        low, high = map(float, ends)
+        return Window(self.first + (low + high) / 2, max(high - low, 1.0))
 
 
 Display = Window | LookUpTable
 
+Interval = tuple[float, float]
+"""Smallest and largest pixel value, both inclusive."""
 
-def robust_window(pixels: FloatImage) -> Window:
-    """The window from the 1st to the 99th percentile of the image."""
-    low, high = (float(p) for p in np.percentile(_sample(pixels), (1, 99)))
+
+def robust_window(pixels: FloatImage, padding: Interval | None = None) -> Window:
+    """The window from the 1st to the 99th percentile of the image.
+
+    Parameters
+    ----------
+    pixels
+        (rows, columns).
+    padding
+        Smallest and largest pixel value that stands for "no image here" and does not count.
+    """
+    counted = _sample(pixels)
+    if padding is not None:
+        image = counted[(counted < padding[0]) | (counted > padding[1])]
+        counted = image if image.size else counted
+    low, high = (float(p) for p in np.percentile(counted, (1, 99)))
     if high <= low:
-        low, high = float(pixels.min()), float(pixels.max())
+        low, high = float(counted.min()), float(counted.max())
     return Window((low + high) / 2, max(high - low, 1e-6))
 
 
@@ -122,7 +127,7 @@ def _sample(pixels: FloatImage) -> FloatImage:
 def display_of(header: Dataset) -> tuple[Display | None, str]:
     """The display that the header asks for, and what is wrong with it.
 
-    The first VOI LUT or, without one, the first window; alternatives are not looked at.
+    The first VOI LUT or, without a usable one, the first window; alternatives are not looked at.
 
     Returns
     -------
@@ -131,11 +136,16 @@ def display_of(header: Dataset) -> tuple[Display | None, str]:
     str
         Why there is no usable one, for example ``"window is unusable (width 0)"``.
     """
-    if header.get("VOILUTSequence"):
-        table = _table_of(header)
+    if tables := header.get("VOILUTSequence"):
+        stored = read_table(tables[0], header)
+        table = LookUpTable.of(stored) if stored is not None else None
         if table is not None:
             return table, ""
-        return None, "VOI LUT is unusable"
+    window, why = _window_of(header)
+    return window, "VOI LUT is unusable" if tables and window is None else why
+
+
+def _window_of(header: Dataset) -> tuple[Window | None, str]:
     centres, widths = numbers_of(header, "WindowCenter"), numbers_of(header, "WindowWidth")
     if centres is None or widths is None:
         return None, "window is absent"
@@ -152,23 +162,3 @@ def display_of(header: Dataset) -> tuple[Display | None, str]:
     # C.11.2.1.2.1: black up to c - 0.5 - (w-1)/2, white from c - 0.5 + (w-1)/2 on. A width of 1
     # is a threshold; a ramp of one thousandth of a grey level does the same.
     return Window(centre - 0.5, max(width - 1.0, 1e-3)), ""
-
-
-def _table_of(header: Dataset) -> LookUpTable | None:
-    try:
-        item = header.VOILUTSequence[0]
-        entries, first, bits = (int(v) for v in item.LUTDescriptor)
-        data = item.LUTData
-        if isinstance(data, bytes):  # VR OW: words, except where 8-bit entries are packed
-            word = ">u2" if header.original_encoding[1] is False else "<u2"
-            data = np.frombuffer(data, np.uint8 if len(data) == entries else word)
-        values = np.asarray(data, dtype=np.float32)
-    except (AttributeError, ValueError, TypeError, IndexError):
-        return None
-    if len(values) != (entries or 65536) or len(values) < 2 or not 8 <= bits <= 16:
-        return None
-    if first > 32767 and header.get("PixelRepresentation") == 1:
-        first -= 65536  # written as unsigned although the pixels are signed
-    # Many writers state 16 bits and use 12: grey is what the table itself spans.
-    span = values.max() - values.min()
-    return LookUpTable(first, (values - values.min()) / span) if span > 0 else None

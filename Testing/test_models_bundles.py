@@ -26,7 +26,12 @@ from WristQCLib.models.detector import Located  # noqa: E402
 from WristQCLib.models.gu2net import of_domains  # noqa: E402
 from WristQCLib.models.letterbox import Letterbox  # noqa: E402
 from WristQCLib.models.refinement import CLOSE_LOOKS, close_box  # noqa: E402
-from WristQCLib.models.shape_prior import beyond, forearm_axis  # noqa: E402
+from WristQCLib.models.shape_prior import (  # noqa: E402
+    beyond,
+    end_at_limit,
+    forearm_axis,
+    within_limit,
+)
 
 KEYPOINTS = TrainingConfig(
     name="tiny",
@@ -118,6 +123,29 @@ def test_proximal_points_are_sought_on_the_forearms_side_of_the_wrist() -> None:
     assert possible.tolist() == [True, False, True, False]
     assert forearm_axis(View.FRONTAL, points) is None
     assert forearm_axis(View.LATERAL, {"scaphoid_centre": (50.0, 40.0)}) is None
+
+
+def test_proximal_points_are_drawn_back_along_the_bone_to_twelve_centimetres() -> None:
+    points = {
+        "distal_radius_centre": (100.0, 100.0),
+        "proximal_radius_centre": (100.0, 500.0),
+        "distal_ulna_centre": (120.0, 100.0),
+        "proximal_ulna_centre": (120.0, 300.0),
+    }
+    # 400 rows of 0.5 mm are 200 mm, of which 120 are 240 rows; the ulna's 100 mm are within.
+    kept = within_limit(points, (0.25, 0.5))
+    assert kept["proximal_radius_centre"] == pytest.approx((100.0, 340.0))
+    assert kept["proximal_ulna_centre"] == points["proximal_ulna_centre"]
+
+
+def test_beyond_the_limit_the_image_is_empty_on_the_forearms_side_only() -> None:
+    image, points = np.ones((700, 50), np.float32), {"distal_radius_centre": (25.0, 300.0)}
+    axis = np.array([[25.0, 300.0], [0.0, 20.0]])
+    ended = end_at_limit(image, points, axis, (0.5, 0.5))
+    # 120 mm are 240 rows.
+    assert ended[:541, 25].all() and not ended[541:, 25].any()
+    assert ended[:300].all()
+    assert end_at_limit(image, points, axis, (0.2, 0.2)) is image
 
 
 def test_a_constant_or_tiny_image_is_answered_without_failing(tmp_path: Path) -> None:

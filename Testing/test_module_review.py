@@ -43,7 +43,9 @@ class KnownModels:
         assert self.go_on.wait(60)
         return ArtefactFinding.from_probability(0.1, 0.5, "model:artefact 1")
 
-    def keypoints(self, image: np.ndarray, view: View) -> list[Keypoint]:
+    def keypoints(
+        self, image: np.ndarray, view: View, spacing: tuple[float, float] | None = None
+    ) -> list[Keypoint]:
         return [
             Keypoint(name, Finding.FOUND, at, confidence=0.9, placed_by="model:keypoints 1")
             for name, at in POINTS[view].items()

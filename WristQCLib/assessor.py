@@ -39,7 +39,9 @@ class Models(Interface):
 
     def artefact(self, image: np.ndarray) -> ArtefactFinding: ...
 
-    def keypoints(self, image: np.ndarray, view: View) -> list[Keypoint]: ...
+    def keypoints(
+        self, image: np.ndarray, view: View, spacing: Spacing | None = None
+    ) -> list[Keypoint]: ...
 
     @property
     def identities(self) -> dict[str, str]:
@@ -62,7 +64,9 @@ class NoModels:
     def artefact(self, image: np.ndarray) -> ArtefactFinding:
         raise ModelError(self._reason)
 
-    def keypoints(self, image: np.ndarray, view: View) -> list[Keypoint]:
+    def keypoints(
+        self, image: np.ndarray, view: View, spacing: Spacing | None = None
+    ) -> list[Keypoint]:
         raise ModelError(self._reason)
 
 
@@ -110,7 +114,7 @@ class Assessor:
             notes.append(str(error))
         keypoints = None
         if view.value is not None:
-            keypoints = self._keypoints(image, view.value)
+            keypoints = self._keypoints(image, view.value, radiograph.spacing.value)
         return assessment_of(
             radiograph,
             self.protocol,
@@ -141,9 +145,9 @@ class Assessor:
             return Sourced(None, f"{radiograph.view.source} {error}")
         return Sourced(view, "inferred from the image", probability)
 
-    def _keypoints(self, image: np.ndarray, view: View) -> Keypoints:
+    def _keypoints(self, image: np.ndarray, view: View, spacing: Spacing | None) -> Keypoints:
         try:
-            return Keypoints.from_points(view, self.models.keypoints(image, view))
+            return Keypoints.from_points(view, self.models.keypoints(image, view, spacing))
         except ModelError:
             return Keypoints.to_be_placed(view)
 

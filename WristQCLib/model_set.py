@@ -103,11 +103,16 @@ class ModelSet:
         source = f"model:{self._artefact.identity}"
         return ArtefactFinding.from_probability(probability, self._artefact.threshold, source)
 
-    def keypoints(self, image: np.ndarray, view: View) -> list[Keypoint]:
-        """The view's keypoints in the pixels of an image, (rows, columns) in [0, 1]."""
+    def keypoints(
+        self, image: np.ndarray, view: View, spacing: tuple[float, float] | None = None
+    ) -> list[Keypoint]:
+        """The view's keypoints in the pixels of an image, (rows, columns) in [0, 1].
+
+        `spacing` is (x, y) in mm per pixel, None when unknown.
+        """
         detector = self._detector(view)
         self._note(f"keypoints_{view}", detector)
-        return detector.detect(image)
+        return detector.detect(image, spacing)
 
     def _detector(self, view: View) -> KeypointDetector:
         if view not in self._detectors:

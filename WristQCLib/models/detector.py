@@ -18,7 +18,14 @@ from WristQCLib.models.heatmaps import HeatMaps, decode
 from WristQCLib.models.letterbox import Letterbox
 from WristQCLib.models.preprocessing import FloatImage, normalise
 from WristQCLib.models.refinement import CLOSE_LOOKS, close_box
-from WristQCLib.models.shape_prior import PROXIMAL, Points, beyond, forearm_axis
+from WristQCLib.models.shape_prior import (
+    PROXIMAL,
+    Points,
+    beyond,
+    end_at_limit,
+    forearm_axis,
+    within_limit,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -85,13 +92,18 @@ class KeypointDetector(BundledModel):
     def _by_name(self, values: Mapping[str, object]) -> Mapping[str, float]:
         return {name: float(values[name]) for name in self.names}  # type: ignore[arg-type]
 
-    def detect(self, image: npt.NDArray[np.generic]) -> list[Keypoint]:
+    def detect(
+        self, image: npt.NDArray[np.generic], spacing: tuple[float, float] | None = None
+    ) -> list[Keypoint]:
         """Find all keypoints of the view, in the protocol's order.
 
         Parameters
         ----------
         image
             (rows, columns), bright = dense; any real type and range.
+        spacing
+            (x, y) in mm per pixel, None when unknown. Proximal points end 12 cm from the wrist;
+            without spacing the network judges that by the anatomy.
 
         Returns
         -------
@@ -104,7 +116,7 @@ class KeypointDetector(BundledModel):
             If this is no grey image of at least 2x2 pixels.
         """
         grey, first = self._first_look(image)
-        located = self.look_again(grey, first) if self.refines else first
+        located = self.look_again(grey, first, spacing) if self.refines else first
         return [self._keypoint(name, located[name], grey) for name in self.names]
 
     def clarity(self, image: npt.NDArray[np.generic], count: int) -> float:
@@ -205,11 +217,20 @@ class KeypointDetector(BundledModel):
             if point.presence >= self.thresholds[name]
         }
 
-    def look_again(self, grey: FloatImage, first: Mapping[str, Located]) -> dict[str, Located]:
+    def look_again(
+        self,
+        grey: FloatImage,
+        first: Mapping[str, Located],
+        spacing: tuple[float, float] | None = None,
+    ) -> dict[str, Located]:
         """Refine positions by a closer look; keep the first where the second is not credible."""
         refined = dict(first)
         there = self._there(first)
         axis = forearm_axis(self.view, there)
+        if axis is not None and spacing is not None:
+            there = within_limit(there, spacing)
+            refined |= {name: replace(first[name], position=there[name]) for name in there}
+            grey = end_at_limit(grey, there, axis, spacing)
         # A network with a second domain was trained for this look apart.
         domain = self._network.domains - 1
         for close in CLOSE_LOOKS[self.view]:
@@ -227,7 +248,7 @@ class KeypointDetector(BundledModel):
             second = self.look(grey, Letterbox.fit(box, self.input_size), axis, domain)
             limit = MAX_SHIFT * float(np.hypot(box[2] - box[0], box[3] - box[1]))
             for name in close.points:
-                shift = np.subtract(second[name].position, first[name].position)
+                shift = np.subtract(second[name].position, refined[name].position)
                 if (
                     float(np.hypot(*shift)) <= limit
                     and second[name].height >= MIN_HEIGHT_RATIO * first[name].height

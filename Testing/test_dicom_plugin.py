@@ -178,6 +178,21 @@ def test_frontal_and_lateral_of_one_series_are_two_loadables_both_selected(plugi
     assert "lateral" in second.tooltip
 
 
+def test_an_image_that_names_no_region_is_loaded_with_its_series(plugin, dicom):
+    files = [dicom(), dicom(BodyPartExamined=None, SeriesDescription=None, ViewPosition="LL")]
+    alone = plugin.examineFiles(files[1:])
+    together = plugin.examineFiles(files)
+    assert [(one.confidence, one.selected) for one in alone] == [(0.4, False)]
+    assert [(one.confidence, one.selected) for one in together] == [(0.8, True)] * 2
+
+
+def test_an_image_of_another_region_is_not_loaded_with_the_wrist_of_its_series(plugin, dicom):
+    chest = dicom(BodyPartExamined="CHEST", SeriesDescription="PA")
+    wrist, other = plugin.examineFiles([dicom(), chest])
+    assert wrist.selected
+    assert (other.confidence, other.selected) == (0.2, False)
+
+
 def test_an_image_without_known_spacing_is_offered_with_a_warning(plugin, dicom):
     (loadable,) = plugin.examineFiles([dicom(PixelSpacing=None)])
     assert loadable.warning == (
@@ -280,6 +295,27 @@ def test_what_cannot_be_decoded_is_left_to_slicers_own_reader(plugin, monkeypatc
     assert compressed.confidence < 0.5
     assert "install what WristQC needs" in compressed.warning
     assert rle.selected
+
+
+def test_several_series_are_looked_at_anew_each_time(plugin, monkeypatch):
+    from pydicom.pixels.decoders import JPEG2000LosslessDecoder
+
+    compressed = str(RESOURCES / "SampleData" / "frontal_good.dcm")
+    rle = str(RESOURCES / "SampleData" / "lateral_no_spacing.dcm")
+    decoders = dict(JPEG2000LosslessDecoder._available)
+    monkeypatch.setattr(JPEG2000LosslessDecoder, "_available", {})
+    assert [one.selected for one in plugin.examineForImport([[compressed], [rle]])] == [False, True]
+    monkeypatch.setattr(JPEG2000LosslessDecoder, "_available", decoders)  # installed meanwhile
+    assert [one.selected for one in plugin.examineForImport([[compressed], [rle]])] == [True, True]
+
+
+def test_what_cannot_be_decoded_stays_with_slicers_reader_beside_a_wrist_too(plugin, monkeypatch):
+    from pydicom.pixels.decoders import JPEG2000LosslessDecoder
+
+    monkeypatch.setattr(JPEG2000LosslessDecoder, "_available", {})
+    names = ("frontal_good", "lateral_no_spacing")
+    files = [str(RESOURCES / "SampleData" / f"{name}.dcm") for name in names]
+    assert [one.confidence for one in plugin.examineFiles(files)] == [0.4, 0.8]
 
 
 def test_a_damaged_spacing_is_warned_of(plugin, dicom):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -45,7 +47,8 @@ set(Slicer_EXTENSION_CPACK ${CMAKE_CURRENT_LIST_DIR}/cpack.cmake)
 """
 METADATA = """
 file(WRITE ${CMAKE_BINARY_DIR}/metadata.txt
-  "${PROJECT_NAME}|${EXTENSION_CATEGORY}|${EXTENSION_LICENSE_FILE}|${EXTENSION_README_FILE}")
+  "${PROJECT_NAME}|${EXTENSION_CATEGORY}|${EXTENSION_DEPENDS}|${EXTENSION_HOMEPAGE}|\
+${EXTENSION_LICENSE_FILE}|${EXTENSION_README_FILE}")
 """
 
 
@@ -130,13 +133,46 @@ def test_slicer_runs_tests_that_exist(built):
         assert f"{script.stem}Test" in classes or script.stem in classes
 
 
-def test_the_extension_is_described_for_the_index(built):
-    build, _ = built
-    project, category, licence, readme = (build / "metadata.txt").read_text().split("|")
+@pytest.fixture(scope="module")
+def metadata(built) -> list[str]:
+    """Name, category, extensions needed, home page, licence and readme, as CMake has them."""
+    return (built[0] / "metadata.txt").read_text().split("|")
+
+
+def test_the_extension_is_described_for_the_index(metadata):
+    project, category, _, _, licence, readme = metadata
     assert project == "WristQC"
     assert category == "Quantification"  # one of the index's list
     assert Path(licence).is_file()
     assert Path(readme).is_file()
+
+
+def test_the_entry_of_the_index_says_what_the_build_file_says(metadata):
+    project, category, depends, home, *_ = metadata
+    file = ROOT / f"{project}.json"  # the index's file is named as the project
+    assert b"\r" not in file.read_bytes()  # refused by the index
+    entry = json.loads(file.read_text())
+    assert entry["category"] == category
+    assert entry["build_dependencies"] == depends.split()
+    assert entry["scm_url"].removesuffix(".git") == home
+    # The index wants this of each repository and of no extension.
+    assert entry["scm_url"].rsplit("/", 1)[1].startswith("Slicer")
+    assert not project.startswith("Slicer")
+    assert entry.keys() <= {
+        "$schema", "category", "scm_url", "scm_revision", "scm_type", "build_dependencies",
+        "build_subdirectory", "enabled", "tier",
+    }  # fmt: skip
+
+
+def test_what_slicer_is_asked_to_install_is_what_the_library_is_built_with():
+    def lines(text: str) -> set[str]:
+        return {line.split("#")[0].strip() for line in text.splitlines()} - {""}
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    known = set(project["dependencies"]).union(*project["optional-dependencies"].values())
+    asked = lines((ROOT / "WristQC" / "Resources" / "requirements.txt").read_text())
+    assert asked
+    assert asked <= known
 
 
 def test_pictures_that_the_index_shows_are_in_the_repository():

@@ -15,8 +15,8 @@ import slicer
 from DICOMLib import DICOMLoadable, DICOMPlugin
 from slicer.i18n import tr as _
 
-# Within a series Slicer selects the loadables of the highest confidence, and all of those: the
-# images of a series get the same. The scalar volume plugin claims 0.5 at most.
+# Within a series Slicer selects the loadables of the highest confidence, and all of those. The
+# scalar volume plugin claims 0.5 at most.
 WRIST = 0.8
 PERHAPS = 0.4
 OTHER = 0.2
@@ -51,6 +51,10 @@ class DICOMWristRadiographPluginClass(DICOMPlugin):
             "estimatedRadiographicMagnificationFactor": "0018,1114",
         }
 
+    def examineForImport(self, fileLists):
+        """Loadables of several series; anew each time, for a decoder may be installed meanwhile."""
+        return [loadable for files in fileLists for loadable in self.examineFiles(files)]
+
     def examineFiles(self, files):
         """One loadable for each projection radiograph among the files of a series."""
         _findLibrary()
@@ -64,6 +68,12 @@ class DICOMWristRadiographPluginClass(DICOMPlugin):
                 and self._value(file, "numberOfFrames") in ("", "1")
             ):
                 loadables.append(self._loadable(file, len(files) > 1))
+        if any(loadable.confidence == WRIST for loadable in loadables):
+            # An image that does not say what it shows shows what its series does; with less
+            # confidence than its neighbours it would not be loaded with them.
+            for loadable in loadables:
+                if loadable.confidence == PERHAPS and _decodable(loadable.files[0]):
+                    loadable.confidence, loadable.selected = WRIST, True
         return loadables
 
     def load(self, loadable):
@@ -187,7 +197,7 @@ class DICOMWristRadiographPlugin:
             "Plugin of the DICOM module that loads wrist radiographs image by image, with the"
             " pixel spacing and grey values that their headers tell. It has no panel of its own."
         )
-        parent.acknowledgementText = ""
+        parent.acknowledgementText = "Part of the extension WristQC."
         parent.hidden = True
         # The DICOM module may be found after this one.
         if not hasattr(slicer.modules, "dicomPlugins"):

@@ -15,6 +15,7 @@ pytest.importorskip("mujoco", reason="the simulator needs the extra 'training'")
 from simulated import NOTHING, PLAIN_LOOK, positioned, simulated, straight_wrist
 
 from training.simulate import casts, foreign_objects, lead_markers
+from training.simulate.contact_sheet import comparison_sheet, read_images
 from training.simulate.corpus import make_corpus, plan
 from training.simulate.detector import Detector, expose_detector
 from training.simulate.exposure import expose
@@ -329,3 +330,29 @@ def test_a_corpus_is_labelled_and_the_same_however_often_it_is_stopped(tmp_path:
 def test_no_workers_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         list(make_corpus([], workers=0))
+
+
+def test_a_comparison_sheet_holds_only_what_was_asked_for_and_real_images_to_the_right(
+    tmp_path: Path,
+) -> None:
+    for folder, grey, flags in (
+        ("simulated", 250, {"frontal": True, "lateral": False, "artefact": True}),
+        ("simulated", 10, {"frontal": False, "lateral": True, "artefact": True}),
+        ("real", 130, {"frontal": True, "lateral": False, "artefact": True}),
+    ):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        stem = tmp_path / folder / f"image_{grey}"
+        Image.new("L", (60, 80), grey).save(stem.with_suffix(".png"))
+        document = {
+            "shapes": [], "flags": flags, "imagePath": f"{stem.name}.png",
+            "imageHeight": 80, "imageWidth": 60,
+        }  # fmt: skip
+        stem.with_suffix(".json").write_text(json.dumps(document))
+    simulated_images = read_images(tmp_path / "simulated", 5, 1, view=View.FRONTAL)
+    real_images = read_images(tmp_path / "real", 5, 1, view=View.FRONTAL)
+    sheet = np.asarray(comparison_sheet(simulated_images, real_images, 1))
+    left, right = sheet[:, : sheet.shape[1] // 2], sheet[:, sheet.shape[1] // 2 :]
+    assert (left == 250).any() and not (left == 10).any() and not (left == 130).all(axis=2).any()
+    assert (right == 130).all(axis=2).any()
+    with pytest.raises(FileNotFoundError, match="no such images"):
+        read_images(tmp_path / "real", 5, 1, artefact=False)

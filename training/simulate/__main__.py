@@ -24,7 +24,9 @@ def corpus(
     frontal: Count = 100,
     lateral: Count = 100,
     seed: Seed = 1,
-    val_fraction: Annotated[float, typer.Option(min=0, max=1)] = 0.2,
+    val_fraction: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the wrists that is held out in val/.")
+    ] = 0.2,
     spacing: Annotated[float, typer.Option(min=0.05, max=2, help="Millimetres per pixel.")] = 0.4,
     workers: Workers = 2,
 ) -> None:
@@ -72,20 +74,34 @@ def samples(
 
 @app.command("contact-sheet")
 def contact_sheet_command(
-    simulated: Annotated[Path, typer.Option(help="Folder of simulated PNG files.")],
+    simulated: Annotated[Path, typer.Option(help="Folder of simulated images with labels.")],
     out: Annotated[Path, typer.Option(help="PNG file to write.")],
-    real: Annotated[Path | None, typer.Option(help="Folder of real PNG files.")] = None,
-    count: Annotated[int, typer.Option(min=1, help="How many of each.")] = 14,
-    columns: Annotated[int, typer.Option(min=1)] = 7,
+    real: Annotated[
+        Path | None, typer.Option(help="Folder of real images, or of their Labelme files.")
+    ] = None,
+    view: Annotated[View | None, typer.Option(help="Only this view.")] = None,
+    artefact: Annotated[
+        bool | None, typer.Option(help="Only images with, or without, a foreign object.")
+    ] = None,
+    labels: Annotated[bool, typer.Option(help="Draw the labels.")] = False,
+    count: Annotated[int, typer.Option(min=1, help="How many of each.")] = 20,
+    columns: Annotated[int, typer.Option(min=1, help="Columns of each half.")] = 5,
     seed: Seed = 1,
 ) -> None:
-    """Put simulated images, and real ones below them, on one sheet to be looked at."""
-    from training.simulate.contact_sheet import contact_sheet, read_images
+    """Put simulated images, and real ones beside them, on one sheet to be looked at."""
+    from training.simulate.contact_sheet import comparison_sheet, contact_sheet, read_images
 
-    images = read_images(simulated, count, seed)
-    if real is not None:
-        images += read_images(real, count, seed)
-    contact_sheet(images, columns).save(out)
+    halves = [
+        read_images(folder, count, seed, view=view, artefact=artefact, labels=labels)
+        for folder in (simulated, real)
+        if folder is not None
+    ]
+    sheet = (
+        contact_sheet(halves[0], columns)
+        if real is None
+        else comparison_sheet(halves[0], halves[1], columns)
+    )
+    sheet.save(out)
 
 
 def _progress() -> Progress:

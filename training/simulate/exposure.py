@@ -198,6 +198,8 @@ def expose(
 
     signal = expose_detector(mu_t, aperture, placed.spacing, detector, rng)
     pixels = present(signal, reference, placed.spacing, look)
+    if look.name == "hard" and rng.random() < 0.5:
+        pixels = _streaked(pixels, placed.spacing, rng)
     shutter = _apply_shutter(pixels, placed, rng)
     pixels[overlay > 0.5] = WHITE
     if contents.annotations or (contents.annotations is None and rng.random() < 0.12):
@@ -337,6 +339,15 @@ def _annotate(pixels: NDArray[np.uint16], placed: Placed, rng: np.random.Generat
         x = int(rng.integers(2, cols - mask.shape[1] - 2))
         part = pixels[y : y + mask.shape[0], x : x + mask.shape[1]]
         part[...] = np.maximum(part, (mask * WHITE).astype(np.uint16))
+
+
+def _streaked(
+    pixels: NDArray[np.uint16], spacing: float, rng: np.random.Generator
+) -> NDArray[np.uint16]:
+    """Darker where a row holds much bone, as strong equalisation of rows leaves it."""
+    rows = smooth(pixels.astype(np.float32), 4 / spacing).mean(axis=1)
+    depth = rng.uniform(0.1, 0.4) * (rows - rows.mean()) / max(float(np.ptp(rows)), 1.0)
+    return np.clip(pixels * (1 - depth[:, None]), 0, WHITE).astype(np.uint16)
 
 
 def _degrade(pixels: NDArray[np.uint16], rng: np.random.Generator) -> NDArray[np.uint16]:

@@ -156,20 +156,20 @@ class Ossification:
             return cut_off(surface, along, axis, plate, keep_proximal, gap / 2.0 + margin)
 
         shaft = Bone(
-            bone.name, cut(bone.outer, True, 0.0), cut(bone.inner, True, 0.9), bone.trabecular
+            bone.name, cut(bone.outer, True, 0.0), cut(bone.inner, True, 0.6), bone.trabecular
         )
         if not self.has_epiphysis(kind):
             return [shaft]
         end = Bone(
             f"{bone.name}_epiphysis",
             cut(bone.outer, False, 0.0),
-            cut(bone.inner, False, 0.55),
+            cut(bone.inner, False, 0.45),
             bone.trabecular,
         )
         onset = self._epiphyses[kind]
         grown = float(np.clip((self.age - onset) / (11.0 - onset), 0.0, 1.0))
         share = 0.45 + 0.53 * grown**0.55
-        return [shaft, _rounded(end, share, 0.5 * (1.0 - grown))]
+        return [shaft, _rounded(end, share, 0.1 + 0.4 * (1.0 - grown))]
 
     def _wavy(self, points: Array, axis: Array) -> Array:
         amplitude, phase = self._waves

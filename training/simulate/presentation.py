@@ -43,6 +43,9 @@ class Look:
         Exponent applied last.
     black
         Grey value in [0, 1] of the open beam's floor.
+    knee
+        Optical density at which a band's large steps, as at the skin, are halved while its small
+        ones stay; 0 for no such compression.
     """
 
     name: str
@@ -52,24 +55,26 @@ class Look:
     brightness: float
     gamma: float
     black: float
+    knee: float = 0.0
 
 
 _LOOKS = {
-    # name: (gains, base, contrast, brightness); then each is drawn around these.
-    "balanced": ((1.2, 1.3, 1.2, 1.0, 0.9), 0.7, 1.05, 0.40),
-    "soft": ((0.7, 0.9, 1.0, 1.0, 1.0), 0.75, 1.0, 0.37),
-    "hard": ((3.0, 4.0, 3.0, 1.3, 0.5), 0.15, 1.5, 0.19),
-    "flat": ((0.8, 0.9, 0.9, 0.9, 1.0), 1.0, 0.65, 0.42),
-    "level": ((1.3, 1.4, 1.2, 0.9, 0.6), 0.45, 0.85, 0.40),
-    "plain": ((1.0, 1.0, 1.0, 1.0, 1.0), 0.88, 1.1, 0.33),
+    # name: (gains, base, contrast, brightness, knee); then each is drawn around these.
+    "balanced": ((1.2, 1.3, 1.2, 1.0, 0.9), 0.7, 1.05, 0.40, 1.0),
+    "soft": ((0.7, 0.9, 1.0, 1.0, 1.0), 0.75, 1.0, 0.37, 0.0),
+    "hard": ((3.0, 4.0, 3.0, 1.3, 0.5), 0.15, 1.5, 0.19, 0.0),
+    "level": ((1.5, 1.6, 1.5, 1.0, 0.6), 0.45, 0.66, 0.38, 0.35),
+    "crisp": ((2.2, 2.4, 2.0, 1.2, 0.6), 0.35, 0.8, 0.38, 0.15),
+    "flat": ((0.8, 0.9, 0.9, 0.9, 1.0), 1.0, 0.65, 0.42, 0.0),
+    "plain": ((1.0, 1.0, 1.0, 1.0, 1.0), 0.88, 1.1, 0.33, 0.0),
 }
-_SHARES = (0.26, 0.16, 0.22, 0.08, 0.2, 0.08)
+_SHARES = (0.20, 0.14, 0.20, 0.24, 0.08, 0.07, 0.07)
 
 
 def draw_look(rng: np.random.Generator) -> Look:
     """Draw a maker's processing with its settings."""
     name = str(rng.choice(list(_LOOKS), p=_SHARES))
-    gains, base, contrast, brightness = _LOOKS[name]
+    gains, base, contrast, brightness, knee = _LOOKS[name]
     return Look(
         name=name,
         gains=tuple(float(g) for g in np.array(gains) * np.exp(rng.normal(0, 0.15, 5))),  # type: ignore[arg-type]
@@ -78,6 +83,7 @@ def draw_look(rng: np.random.Generator) -> Look:
         brightness=float(np.clip(brightness + rng.normal(0, 0.07), 0.15, 0.65)),
         gamma=float(np.exp(rng.normal(0, 0.15))),
         black=float(max(0, rng.normal(0.02 if name == "hard" else 0.07, 0.05))),
+        knee=float(knee * np.exp(rng.normal(0, 0.3))),
     )
 
 
@@ -108,7 +114,10 @@ def enhanced(signal: Array, spacing: float, look: Look) -> Array:
     level, raised = density, np.zeros_like(density)
     for width, gain in zip(BAND_WIDTHS_MM, look.gains, strict=True):
         lower = smooth(level, width / spacing)
-        raised += np.float32(gain) * (level - lower)
+        band = level - lower
+        if look.knee > 0:
+            band /= 1 + np.abs(band) / np.float32(look.knee)
+        raised += np.float32(gain) * band
         level = lower
     raised += np.float32(look.base) * level
     return raised

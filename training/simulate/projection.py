@@ -26,7 +26,7 @@ WRIST_MM = (145.0, 190.0)
 # Hubbell and Seltzer, NIST X-ray mass attenuation coefficients, rounded; trabecular bone as marrow
 # with a tenth to a quarter of its volume mineralised.
 MU_CORTICAL = 0.095
-MU_TRABECULAR = 0.026
+MU_TRABECULAR = 0.023
 MU_MARROW = 0.026
 MU_MUSCLE = 0.030
 MU_FAT = 0.024
@@ -185,7 +185,7 @@ def _bone_integral(
     inner = np.minimum(inner, outer)
     trabecular = np.clip(trabecular, 0.0, inner)
     density = float(rng.uniform(0.75, 1.2))
-    texture = 1.0 + float(rng.uniform(0.06, 0.28)) * _trabeculae(rng, shape, camera.spacing)
+    texture = 1.0 + float(rng.uniform(0.05, 0.22)) * _trabeculae(rng, shape, camera.spacing)
     total = (
         MU_CORTICAL * density * (outer - inner)
         + MU_MARROW * inner

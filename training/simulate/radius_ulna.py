@@ -71,7 +71,7 @@ class ForearmShape:
             ulna_gap=float(rng.normal(0.4, 0.8)),
             divergence=float(rng.normal(0.0, 2.0) - 7.0 * max(rng.uniform(-2.0, 1.0), 0.0)),
             divergence_lateral=float(rng.normal(0.0, 2.5)),
-            cortex=float(rng.uniform(1.6, 3.0)) * (0.45 + 0.55 * maturity),
+            cortex=float(rng.uniform(1.9, 3.6)) * (0.6 + 0.4 * maturity),
             edge=float(rng.uniform(1.2, 2.4)),
             subchondral=float(rng.uniform(0.5, 1.1)),
             youth=1.0 - maturity,
@@ -124,7 +124,7 @@ def _swept(
     surface = tube(np.concatenate([shaft, np.array(cap)]))
     level = -surface.vertices[:, 1]
     thick, thin = cortex
-    shell = thin + (thick - thin) * np.clip((level - 12.0) / 45.0, 0.0, 1.0) ** 0.9
+    shell = thin + (thick - thin) * np.clip((level - 12.0) / 36.0, 0.0, 1.0) ** 0.9
     filling = 1.0 - 0.95 * np.clip((level - 14.0) / 40.0, 0.0, 1.0) ** 0.7
     return shelled(name, surface, shell, filling)
 

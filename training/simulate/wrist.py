@@ -112,7 +112,7 @@ def build_wrist(rng: np.random.Generator, age: float, pose: Pose) -> Wrist:
     build = soft_tissue.Build.drawn(rng, mature)
     breadth = float(rng.normal(1.0, 0.06)) * (1.0 - 0.06 * (1.0 - mature))
     spacing = float(rng.uniform(0.7, 1.9))
-    cortex = shape.cortex / 2.3
+    cortex = shape.cortex / 2.5
 
     # Hand, moved along the forearm so that the radiocarpal joint space is as drawn.
     carpal_size = float(rng.normal(1.13, 0.045))

@@ -287,10 +287,9 @@ class RadiographDataset(Dataset[Sample]):
         What was turned or cut out of the input is no longer in it. Of a box, most must be there:
         the object itself may be in the rest of it.
         """
-        if np.count_nonzero(mask[0]) >= LEAST_SEEN:
-            return 1.0
-        if image.outlines or not image.label.artefact:
-            return 0.0
+        seen = float(mask[0].sum())
+        if seen > 0 or image.outlines or not image.label.artefact:
+            return 1.0 if seen >= LEAST_SEEN else 0.0 if seen == 0 else float("nan")
         whole = image.foreign_object_mask()[1].sum() * abs(np.linalg.det(geometry.matrix[:, :2]))
         share = float(mask[1].sum() / max(whole, 1.0))
         return 1.0 if share >= MOST else 0.0 if share == 0 else float("nan")

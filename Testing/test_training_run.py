@@ -114,7 +114,7 @@ def test_processes_draw_the_same_steps_and_share_them_out(tmp_path: Path) -> Non
     assert len(first) == len(second) == 4
     for ours, theirs in zip(first, second, strict=True):
         assert {a.seed for a in ours}.isdisjoint(a.seed for a in theirs)
-        assert len({data.images[a.index].label.view for a in [*ours, *theirs]}) == 1
+        assert len({data.images[a.number].label.view for a in [*ours, *theirs]}) == 1
 
 
 def test_two_processes_train_one_network(tmp_path: Path) -> None:

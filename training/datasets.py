@@ -55,7 +55,7 @@ class Ask(NamedTuple):
 
     Attributes
     ----------
-    index
+    number
         Of the image.
     seed
         Of what is drawn; -1 gives the image as inference sees it.
@@ -63,7 +63,7 @@ class Ask(NamedTuple):
         The box of a second look, rather than the whole image; None: drawn.
     """
 
-    index: int
+    number: int
     seed: int
     close: bool | None = None
 

@@ -315,6 +315,38 @@ def test_missing_and_invalid_values_of_the_image_are_empty_in_the_report(
     assert read.PatientName == "SIMULATED^WRIST"
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize(
+    ("keyword", "value"),
+    [
+        ("PatientBirthDate", "20150230"),
+        ("StudyDate", "00000000"),
+        ("StudyTime", "24"),
+        ("StudyTime", "1260"),
+    ],
+)
+def test_days_and_times_that_do_not_exist_are_empty_in_the_report(
+    brief: tuple[Radiograph, Assessment], tmp_path: Path, keyword: str, value: str
+) -> None:
+    header = changed(brief[0].header, **{keyword: value})
+    write_dicom_sr(tmp_path / "a.dcm", brief[1], header, **FIXED)
+    assert not dcmread(tmp_path / "a.dcm")[keyword].value
+
+
+@pytest.mark.parametrize(
+    ("character_set", "name"),
+    [("GB18030", "Zhang^San=张^三"), ("ISO_IR 100", "Müller^Jörg"), ("ISO_IR 192", "김^희")],
+)
+def test_a_name_of_any_character_set_is_kept(
+    brief: tuple[Radiograph, Assessment], tmp_path: Path, character_set: str, name: str
+) -> None:
+    header = changed(brief[0].header, SpecificCharacterSet=character_set, PatientName=name)
+    header.save_as(tmp_path / "image.dcm", implicit_vr=False, little_endian=True)
+    header = dcmread(tmp_path / "image.dcm", force=True)  # encoded as the character set says
+    write_dicom_sr(tmp_path / "a.dcm", brief[1], header, **FIXED)
+    assert dcmread(tmp_path / "a.dcm").PatientName == name
+
+
 def test_persons_names_cannot_break_the_file(
     brief: tuple[Radiograph, Assessment], tmp_path: Path
 ) -> None:

@@ -266,6 +266,14 @@ def test_a_damaged_archive_does_not_stop_its_other_members(tmp_path):
     assert found(path)[0] == ["study_b"]
 
 
+def test_a_member_that_is_gone_is_refused_with_its_name(tmp_path):
+    path = archive(tmp_path / "study.zip", IM1=dicom(tmp_path / "x.dcm"))
+    (source,) = find_images([path])
+    archive(path, other=b"text")
+    with pytest.raises(RadiographError, match=r"study\.zip/IM1: cannot be read"):
+        read_radiograph(source)
+
+
 def test_an_archive_without_images_is_a_problem(tmp_path):
     _, problems, _ = found(archive(tmp_path / "study.zip", notes=b"text"))
     assert problems == [

@@ -29,6 +29,7 @@ _UNREADABLE = (
     zlib.error,
     RuntimeError,  # encrypted
     NotImplementedError,  # a compression that this Python does not know
+    KeyError,  # the member is gone since it was found
 )
 
 
@@ -194,7 +195,7 @@ class _Search:
             yield ImageSource(self._unique(shown), path)
         elif named and head.startswith(_SQLITE):
             yield from self._database(path)
-        elif zipfile.is_zipfile(path) and (named or path.suffix.lower() == ".zip"):
+        elif (named or path.suffix.lower() == ".zip") and zipfile.is_zipfile(path):
             yield from self._archive(path)
         elif named:
             fault = "is empty" if not head else "is not an image"

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from dicom_files import radiograph as dicom_radiograph
 from dicom_files import write
+from label_samples import MODEL, frontal_labels
 from PIL import Image
 
 from WristQCLib.artefact import ArtefactFinding
@@ -37,29 +38,20 @@ from WristQCLib.radiograph import Radiograph, read_radiograph
 from WristQCLib.resources import RESOURCES
 from WristQCLib.side_marker import SideMarker
 
-MODEL = "model:wrist_keypoints_frontal 1.0"
 TIME = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 
 
 @pytest.fixture
 def labels() -> ImageLabels:
     """A found point, one that is not in the image and one that is still to be placed."""
-    return ImageLabels(
-        LabelledImage("wrist.png", ImageGeometry(8, 6, (0.1, 0.2), 2.0), "1.2.3", "ab" * 32),
-        Keypoints(
-            View.FRONTAL,
-            (
-                Keypoint("thumb_mcp_joint", Finding.NOT_FOUND, placed_by="person:Ö. Ada"),
-                Keypoint("radial_styloid", Finding.FOUND, (1.1, 2.3), 0.9, 0.4, MODEL),
-                Keypoint("ulnar_styloid"),
-            ),
-        ),
-        ArtefactFinding.from_probability(0.75, 0.5, "model:wrist_artefact 1.0"),
-        Side.LEFT,
-        (Rectangle("marker_L", (5.0, 0.5, 7.0, 1.5), "mirrored"),),
-        {"thumb_mcp_joint": Placement(TIME), "radial_styloid": Placement(None, "sigma_px=2")},
-        {"implant": False},
-        {"fingers": "up", "wristqc": {"seed": 58}},
+    image = LabelledImage("wrist.png", ImageGeometry(8, 6, (0.1, 0.2), 2.0), "1.2.3", "ab" * 32)
+    return replace(
+        frontal_labels(image, (1.1, 2.3)),
+        placements={
+            "thumb_mcp_joint": Placement(TIME),
+            "radial_styloid": Placement(None, "sigma_px=2"),
+        },
+        extra={"fingers": "up", "wristqc": {"seed": 58}},
     )
 
 

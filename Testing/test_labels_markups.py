@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from label_samples import MODEL, frontal_labels
 
 from WristQCLib.artefact import ArtefactFinding
-from WristQCLib.findings import Finding, Side, View
-from WristQCLib.keypoints import Keypoint, Keypoints
+from WristQCLib.findings import Finding, View
+from WristQCLib.keypoints import Keypoint
 from WristQCLib.labels import (
     ImageLabels,
     LabelError,
     LabelledImage,
     Placement,
-    Rectangle,
     read_labelme,
     read_markups,
     write_labelme,
@@ -28,29 +28,17 @@ from WristQCLib.labels import (
 from WristQCLib.labels.markups import markups_document
 from WristQCLib.measurements import ImageGeometry
 
-MODEL = "model:wrist_keypoints_frontal 1.0"
 UNSEEN = ArtefactFinding.not_assessed("A markups file does not tell it.")
 
 
 @pytest.fixture
 def labels() -> ImageLabels:
     """A found point, one that is not in the image and one that is still to be placed."""
-    return ImageLabels(
-        LabelledImage("wrist.dcm", ImageGeometry(800, 600, (0.1, 0.3), 3.0), "1.2.3", "ab" * 32),
-        Keypoints(
-            View.FRONTAL,
-            (
-                Keypoint("thumb_mcp_joint", Finding.NOT_FOUND, placed_by="person:Ö. Ada"),
-                Keypoint("radial_styloid", Finding.FOUND, (100.7, 200.3), 0.9, 0.4, MODEL),
-                Keypoint("ulnar_styloid"),
-            ),
-        ),
-        ArtefactFinding.from_probability(0.75, 0.5, "model:wrist_artefact 1.0"),
-        Side.LEFT,
-        (Rectangle("marker_L", (5.0, 0.5, 7.0, 1.5), "mirrored"),),
-        {"thumb_mcp_joint": Placement(datetime(2026, 3, 4, tzinfo=UTC), "cut off")},
-        {"implant": False},
-        {"fingers": "up", "wristqc": {"seed": 58}, "shapes": [{"label": "metal"}]},
+    image = LabelledImage("wrist.dcm", ImageGeometry(800, 600, (0.1, 0.3), 3.0), "1.2.3", "ab" * 32)
+    return replace(
+        frontal_labels(image, (100.7, 200.3)),
+        placements={"thumb_mcp_joint": Placement(datetime(2026, 3, 4, tzinfo=UTC), "cut off")},
+        extra={"fingers": "up", "wristqc": {"seed": 58}, "shapes": [{"label": "metal"}]},
     )
 
 

@@ -1,11 +1,12 @@
-"""DICOM radiographs for tests, written as real files."""
+"""DICOM radiographs for tests, written as real files, and how they are refused."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
-from pydicom import Dataset, FileMetaDataset
+import pytest
+from pydicom import Dataset, FileMetaDataset, Sequence
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -15,6 +16,8 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
     RLELossless,
 )
+
+from WristQCLib.radiograph import RadiographError, read_radiograph
 
 NATIVE = (
     ImplicitVRLittleEndian,
@@ -60,6 +63,14 @@ def radiograph(pixels: np.ndarray | None = None, bits: int = 12, **attributes: o
     return dataset
 
 
+def table(count: int, first: int, bits: int, data: object) -> Sequence:
+    """A modality or VOI LUT sequence; data as bytes is written as OW, numbers as US."""
+    item = Dataset()
+    item.add_new("LUTDescriptor", "SS" if first < 0 else "US", [count, first, bits])
+    item.add_new("LUTData", "OW" if isinstance(data, bytes) else "US", data)
+    return Sequence([item])
+
+
 def write(path: Path, dataset: Dataset, syntax: UID = ExplicitVRLittleEndian) -> Path:
     """Write a data set in a transfer syntax; GDCM encodes what pydicom cannot."""
     dataset.file_meta = FileMetaDataset()
@@ -95,3 +106,15 @@ def _encode(path: Path, syntax: UID) -> None:
     writer.SetImage(change.GetOutput())
     writer.SetFileName(str(path))
     assert writer.Write()
+
+
+def refused(file: Path, *words: str) -> None:
+    """Reading fails with one sentence that names the file and says these words."""
+    with pytest.raises(RadiographError) as caught:
+        read_radiograph(file)
+    message = str(caught.value)
+    assert message.startswith(f"{file}: ")
+    assert message.endswith(".")
+    assert "\n" not in message
+    for word in words:
+        assert word in message

@@ -29,7 +29,7 @@ SIDE_MARKER = "side_marker"
 # All lengths are in heights of the letters.
 _ARC_RADIUS, _ARC_GROWTH = 3.5, 2.1
 """Radius of an angle's arc, and by how much each further one round the same vertex is larger."""
-_ARC_STEP = math.radians(3.0)
+_ARC_STEP = math.radians(5.0)
 _CLEAR = 0.75
 """Lines end so far from a keypoint, so that what it names is seen."""
 _GAP = 0.15

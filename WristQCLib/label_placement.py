@@ -117,28 +117,28 @@ def place_labels(
 
     @cache
     def collisions(candidate: int) -> Floats:
-        """(n,) what it costs all candidates that a label is placed at this one."""
+        """(n,) what it costs all candidates that another label is placed at this one."""
         return _COLLISION * _shared(boxes, boxes[candidate : candidate + 1], gap)[:, 0] / areas
 
     def attempt(order: Sequence[int], start: Sequence[int] = ()) -> tuple[float, list[int]]:
         """Total cost, and the candidate of each label."""
         chosen = list(start) or [-1] * len(wishes)
-        disturbed = cost.copy()  # with the collisions with all labels that have a place
-        for candidate in start:
-            disturbed += collisions(candidate)
-        total = 0.0
+        hits = np.zeros((len(boxes), len(wishes)))
+        if start:
+            hits = _COLLISION * _shared(boxes, boxes[chosen], gap) / areas[:, None]
+        disturbed = cost + hits.sum(axis=1)
         for _ in range(_ROUNDS):
-            total, earlier = 0.0, chosen.copy()
+            earlier = chosen.copy()
             for label in order:
-                if chosen[label] >= 0:
-                    disturbed -= collisions(chosen[label])
-                best = own[label].start + int(disturbed[own[label]].argmin())
-                total += float(disturbed[best])
-                disturbed += collisions(best)
-                chosen[label] = best
+                part = own[label]
+                best = part.start + int((disturbed[part] - hits[part, label]).argmin())
+                if best != chosen[label]:
+                    disturbed += collisions(best) - hits[:, label]
+                    hits[:, label] = collisions(best)
+                    chosen[label] = best
             if chosen == earlier:
                 break
-        return total, chosen
+        return float((disturbed[chosen] - hits[chosen, range(len(wishes))]).sum()), chosen
 
     if before is None:
         shuffler = np.random.default_rng(0)
@@ -149,23 +149,19 @@ def place_labels(
         cost[start] -= _STEADY
         _, chosen = attempt(range(len(wishes)), start)
     placed, areas = boxes[chosen], areas[chosen]
-    for n, wish in enumerate(wishes):
-        if _on_others(placed, n, gap) > _TOUCHING * areas[n]:
-            placed[n] = _nearest_free(wish, np.delete(placed, n, axis=0), frame, gap)
+    on_others = _shared(placed, placed, gap) * (1.0 - np.eye(len(placed)))
+    for n in np.flatnonzero(on_others.sum(axis=1) > _TOUCHING * areas).tolist():
+        placed[n] = _nearest_free(placed[n], wishes[n], np.delete(placed, n, axis=0), frame, gap)
     return [
         Place((x0, y0, x1, y1), candidate - part.start)
         for (x0, y0, x1, y1), candidate, part in zip(placed.tolist(), chosen, own, strict=True)
     ]
 
 
-def _on_others(placed: Floats, n: int, gap: float) -> float:
-    """Area of one label that lies on others."""
-    shared = _shared(placed[n : n + 1], placed, gap)[0]
-    return float(shared.sum() - shared[n])
-
-
-def _nearest_free(wish: Wish, others: Floats, frame: Box, gap: float) -> Floats:
+def _nearest_free(box: Floats, wish: Wish, others: Floats, frame: Box, gap: float) -> Floats:
     """The box in the whole frame that covers least of others and is nearest to the first wish."""
+    if not _shared(box[None], others, gap).any():  # another label has left already
+        return box
     places = _grid(frame)
     sizes = np.broadcast_to(np.array(wish.size), places.shape)
     free = _inside(places, sizes, frame)

@@ -12,19 +12,21 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from WristQCLib.assessment import Assessment
 from WristQCLib.drawing import Drawing, Label, Letters, Name, Stroke, draw
+from WristQCLib.keypoints import Point
+from WristQCLib.label_placement import Box
 from WristQCLib.scene.grid import PixelGrid
 from WristQCLib.scene.points import colour_of, is_uncertain, label, unit_rgb
 
 Node = Any
-Segments = NDArray[np.float64]
-"""(n, 2 ends, xy), in mm."""
+Segment = tuple[Point, Point]
+"""In mm."""
 
 _TEXT_SCALE = 3.0
 _LETTERS = Letters(
@@ -120,14 +122,14 @@ class Overlay:
             before=self._drawing if steady else None,
         )
         self._drawing = drawing
-        lines: dict[str, list[Segments]] = defaultdict(list)
+        lines: dict[str, list[Segment]] = defaultdict(list)
         texts: dict[str, list[Label]] = defaultdict(list)
         for stroke in drawing.strokes:
-            lines[stroke.colour].append(segments(stroke, _DASH * self._drawn_height))
+            lines[stroke.colour] += segments(stroke, _DASH * self._drawn_height)
         for text in drawing.labels:
             texts[text.colour].append(text)
             if text.leader:
-                lines[text.colour].append(np.array([text.leader]))
+                lines[text.colour].append(text.leader)
         for colour in {**lines, **texts}:
             if colour not in self._layers:
                 layer = self._layers[colour] = _Layer(self._scene, self._name, colour)
@@ -164,15 +166,15 @@ def grade_text(assessment: Assessment) -> str:
     return f"Grade {score.grade}, {score.total}{open_end}"
 
 
-def segments(stroke: Stroke, dash: float) -> Segments:
-    """A stroke as segments (n, 2 ends, xy): dashes of about this length with gaps as long."""
-    points = np.array(stroke.points, float)
+def segments(stroke: Stroke, dash: float) -> list[Segment]:
+    """A stroke as segments; a dashed one as dashes of about this length with gaps as long."""
     if not stroke.dashed:
-        return np.stack((points[:-1], points[1:]), axis=1)
-    start, end = points
-    count = max(1, round(math.dist(start, end) / (2 * dash)))
-    shares = (np.arange(2 * count) / (2 * count)).reshape(count, 2, 1)
-    return np.asarray(start + shares * (end - start))
+        return list(pairwise(stroke.points))
+    (xa, ya), (xb, yb) = stroke.points
+    count = max(1, round(math.dist(*stroke.points) / (2 * dash)))
+    ends = [n / (2 * count) for n in range(2 * count)]
+    points = [(xa + t * (xb - xa), ya + t * (yb - ya)) for t in ends]
+    return list(zip(points[::2], points[1::2], strict=True))
 
 
 class _Layer:
@@ -184,45 +186,54 @@ class _Layer:
         self._mesh = vtk.vtkPolyData()
         self._lines = _create_lines(scene, f"{name} lines", colour, self._mesh)
         self._labels = _create_labels(scene, f"{name} labels", colour)
-        self._count = 0
+        self._ends = np.empty((0, 3))
+        """Both ends of each line, in RAS; shared with VTK."""
+        self._texts: list[tuple[str, Box]] = []
 
     @property
     def nodes(self) -> tuple[Node, Node]:
         return self._lines, self._labels
 
-    def draw_lines(self, segments: Sequence[Segments]) -> None:
+    def draw_lines(self, lines: Sequence[Segment]) -> None:
         """Draw segments."""
+        ends = np.zeros((2 * len(lines), 3))
+        ends[:, :2] = -np.array(lines, float).reshape(-1, 2)  # x is -R and y is -A
+        if len(ends) != len(self._ends):
+            self._ends = ends
+            self._join()
+        elif (ends != self._ends).any():
+            self._ends[:] = ends
+            self._mesh.GetPoints().Modified()
+            self._mesh.Modified()
+
+    def _join(self) -> None:
+        """Give VTK other points, and lines between each two of them."""
         import vtk
         from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
 
-        count = sum(map(len, segments))
-        if count == self._count == 0:
-            return
-        ends = np.zeros((2 * count, 3))
-        if count:
-            ends[:, :2] = -np.concatenate(segments).reshape(-1, 2)  # x is -R and y is -A
-        points = vtk.vtkPoints()
-        points.SetData(numpy_to_vtk(ends, deep=True))
-        if count != self._count:
-            lines, ids = vtk.vtkCellArray(), np.arange(2 * count, dtype=np.int64)
-            lines.SetData(2, numpy_to_vtkIdTypeArray(ids, deep=True))
-            self._mesh.SetLines(lines)
-            self._count = count
+        points, lines = vtk.vtkPoints(), vtk.vtkCellArray()
+        points.SetData(numpy_to_vtk(self._ends))
+        ids = np.arange(len(self._ends), dtype=np.int64)
+        lines.SetData(2, numpy_to_vtkIdTypeArray(ids, deep=True))
+        self._mesh.SetLines(lines)
         self._mesh.SetPoints(points)
 
-    def write(self, texts: Sequence[Label]) -> None:
-        """Write labels: one event for all."""
+    def write(self, labels: Sequence[Label]) -> None:
+        """Write labels: one event for all, none when they are there already."""
+        texts = [(label.text, label.box) for label in labels]
+        if texts == self._texts:
+            return
+        self._texts = texts
         node = self._labels
         modifying = node.StartModify()
         try:
-            for index, text in enumerate(texts):
-                x, y = text.box[0], text.box[3]  # the lower left corner
+            for index, (text, (x, _top, _right, y)) in enumerate(texts):
                 if index == node.GetNumberOfControlPoints():
                     node.AddControlPoint(-x, -y, 0.0)
                 else:
                     node.SetNthControlPointPosition(index, -x, -y, 0.0)
-                if node.GetNthControlPointLabel(index) != text.text:
-                    node.SetNthControlPointLabel(index, text.text)
+                if node.GetNthControlPointLabel(index) != text:
+                    node.SetNthControlPointLabel(index, text)
             for index in range(len(texts), node.GetNumberOfControlPoints()):
                 if node.GetNthControlPointPositionStatus(index) != node.PositionUndefined:
                     node.UnsetNthControlPointPosition(index)

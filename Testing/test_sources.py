@@ -240,7 +240,7 @@ def test_a_member_name_that_climbs_is_only_a_name(tmp_path):
 
 
 def test_a_member_that_is_too_large_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("WristQCLib.sources.MAX_MEMBER_BYTES", 1000)
+    monkeypatch.setattr("WristQCLib.sources.image_source.MAX_MEMBER_BYTES", 1000)
     path = archive(tmp_path / "study.zip", IM1=dicom(tmp_path / "x.dcm"))
     (source,) = find_images([path])
     with pytest.raises(RadiographError, match="too large; unpack the archive"):

@@ -1,114 +1,27 @@
-"""Where radiographs come from: files, folders, DICOMDIR, zip archives, Slicer's DICOM database."""
+"""Looking for images in files, folders, DICOMDIR, zip archives and DICOM databases of Slicer.
+
+The database's reader is imported where it is needed, because it names its images with
+`ImageSource` itself.
+"""
 
 from __future__ import annotations
 
-import io
 import os
-import re
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, Literal
 
-from WristQCLib.errors import RadiographError
-
-ImageFormat = Literal["dicom", "png", "jpeg", "tiff"]
-
-HEAD_BYTES = 132
-MAX_MEMBER_BYTES = 1 << 30
-"""Larger archive members are refused: they are read in memory."""
-
-_SQLITE = b"SQLite format 3\0"
-
-_UNREADABLE = (
-    OSError,
-    EOFError,
-    zipfile.BadZipFile,
-    zlib.error,
-    RuntimeError,  # encrypted
-    NotImplementedError,  # a compression that this Python does not know
-    KeyError,  # the member is gone since it was found
+from WristQCLib.sources.image_source import (
+    HEAD_BYTES,
+    UNREADABLE,
+    ImageSource,
+    file_name,
+    format_of,
+    reason_of,
 )
 
-
-def format_of(head: bytes) -> ImageFormat | None:
-    """The kind of image that a file's first 132 bytes announce, None for anything else.
-
-    A DICOM file without preamble starts with a tag of group 2 or 8, which no text can.
-    """
-    if head[128:132] == b"DICM":
-        return "dicom"
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "png"
-    if head.startswith(b"\xff\xd8\xff"):
-        return "jpeg"
-    if head.startswith((b"II*\0", b"MM\0*")):
-        return "tiff"
-    if head[:2] in (b"\x02\0", b"\x08\0") and head[3:4] == b"\0":
-        return "dicom"
-    if head[:2] in (b"\0\x02", b"\0\x08") and head[2:3] == b"\0":
-        return "dicom"
-    return None
-
-
-@dataclass(frozen=True)
-class ImageSource:
-    """One image to read, or the reason why there is none.
-
-    Attributes
-    ----------
-    name
-        Unique among the sources of one search, and safe as a file name.
-    path
-        The file; for a member of an archive, the archive.
-    member
-        Name within the archive, empty for a plain file.
-    problem
-        Why nothing can be read here, one sentence; empty when there is something to try.
-    """
-
-    name: str
-    path: Path
-    member: str = ""
-    problem: str = ""
-
-    @classmethod
-    def of_file(cls, path: str | os.PathLike[str]) -> ImageSource:
-        return cls(file_name(Path(path).name), Path(path))
-
-    def __str__(self) -> str:
-        return f"{self.path}/{self.member}" if self.member else str(self.path)
-
-    def open(self) -> BinaryIO:
-        """The bytes, from their start; the caller closes.
-
-        Raises
-        ------
-        RadiographError
-            If there is a `problem`, or the file cannot be read.
-        """
-        if self.problem:
-            raise RadiographError(self.problem)
-        try:
-            if not self.member:
-                return self.path.open("rb")
-            with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as member:
-                content = member.read(MAX_MEMBER_BYTES + 1)
-        except _UNREADABLE as error:
-            raise RadiographError(f"{self}: cannot be read, {_why(error)}.") from error
-        if len(content) > MAX_MEMBER_BYTES:
-            raise RadiographError(
-                f"{self}: is too large; unpack the archive and assess the folder."
-            )
-        return io.BytesIO(content)
-
-
-def file_name(text: str) -> str:
-    """`text` without a known image suffix, as a name that every file system takes."""
-    text = re.sub(r"\.(dcm|dicom|ima|png|jpe?g|tiff?)$", "", text, flags=re.IGNORECASE)
-    return re.sub(r"[^\w.-]+", "_", text).strip("._")[:100] or "image"
+_SQLITE = b"SQLite format 3\0"
 
 
 def find_images(
@@ -133,6 +46,8 @@ def find_images(
 
 
 class _Search:
+    """One search: remembers which files were found already, and which names are taken."""
+
     def __init__(self, on_skip: Callable[[str], None]) -> None:
         self._on_skip = on_skip
         self._names: set[str] = set()
@@ -150,7 +65,7 @@ class _Search:
                 yield self._problem(path, "does not exist; check the path")
 
     def _folder(self, root: Path) -> Iterator[ImageSource]:
-        from WristQCLib.dicom_database.database_file import DATABASE_NAME  # it needs this module
+        from WristQCLib.dicom_database.database_file import DATABASE_NAME
 
         found = False
         walked: set[Path] = set()
@@ -187,7 +102,7 @@ class _Search:
             with path.open("rb") as file:
                 head = file.read(HEAD_BYTES)
         except OSError as error:
-            yield self._problem(path, f"cannot be read, {_why(error)}")
+            yield self._problem(path, f"cannot be read, {reason_of(error)}")
             return
         if path.name.upper() == "DICOMDIR" and format_of(head) == "dicom":
             yield from self._dicomdir(path)
@@ -265,8 +180,8 @@ class _Search:
                     for source in self._member(path, archive, info):
                         found = True
                         yield source
-        except _UNREADABLE as error:
-            yield self._problem(path, f"cannot be unpacked, {_why(error)}")
+        except UNREADABLE as error:
+            yield self._problem(path, f"cannot be unpacked, {reason_of(error)}")
             return
         if not found:
             yield self._problem(path, "holds no image; give an archive with radiographs")
@@ -285,8 +200,8 @@ class _Search:
         try:
             with archive.open(info) as member:
                 head = member.read(HEAD_BYTES)
-        except _UNREADABLE as error:
-            yield self._problem(Path(shown), f"cannot be unpacked, {_why(error)}")
+        except UNREADABLE as error:
+            yield self._problem(Path(shown), f"cannot be unpacked, {reason_of(error)}")
             return
         if format_of(head) is None or parts[-1].upper() == "DICOMDIR":
             self._on_skip(shown)
@@ -324,9 +239,3 @@ def _below(root: Path, parts: list[str]) -> Path | None:
             part = same[0].name
         here = here / part
     return here if here.is_file() and here.resolve().is_relative_to(root) else None
-
-
-def _why(error: BaseException) -> str:
-    """The reason of an operating-system error, without its number and path."""
-    reason = error.strerror if isinstance(error, OSError) else None
-    return (reason or "the file is damaged").lower()

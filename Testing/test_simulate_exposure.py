@@ -18,6 +18,7 @@ from training.simulate import casts, foreign_objects, lead_markers
 from training.simulate.contact_sheet import comparison_sheet, read_images
 from training.simulate.corpus import make_corpus, plan
 from training.simulate.detector import Detector, expose_detector
+from training.simulate.elbow import with_elbow
 from training.simulate.exposure import expose
 from training.simulate.foreign_objects import MAKERS
 from training.simulate.lead_markers import MarkerStyle, letter_mask
@@ -356,3 +357,18 @@ def test_a_comparison_sheet_holds_only_what_was_asked_for_and_real_images_to_the
     assert (right == 130).all(axis=2).any()
     with pytest.raises(FileNotFoundError, match="no such images"):
         read_images(tmp_path / "real", 5, 1, artefact=False)
+
+
+def test_an_elbow_ends_the_forearm_of_a_long_field_and_moves_no_keypoint() -> None:
+    wrist = straight_wrist(View.LATERAL)
+    long = place(wrist, positioned(field_mm=(100.0, 420.0), wrist_mm=(0.0, -150.0)))
+    # The wrist is at row 120; the elbow of scale 1 lies 205 to 235 mm below it: rows 530 to 590.
+    changed = with_elbow(long, np.random.default_rng(0))
+    assert changed.keypoints == long.keypoints
+    assert np.allclose(changed.bone[:460], long.bone[:460], atol=1e-3)
+    assert not np.allclose(changed.bone[590:], long.bone[590:])
+    short = place(wrist, positioned())
+    assert with_elbow(short, np.random.default_rng(0)) is short
+    infant = replace(wrist, factors={"scale": 0.5})  # its forearm ends before the 12 cm
+    placed = place(infant, positioned(field_mm=(100.0, 420.0), wrist_mm=(0.0, -150.0)))
+    assert with_elbow(placed, np.random.default_rng(0)) is placed

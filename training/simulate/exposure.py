@@ -13,6 +13,7 @@ from PIL import Image
 from training.simulate import casts, foreign_objects, implants, lead_markers
 from training.simulate.canvas import Rectangle, text_mask
 from training.simulate.detector import draw_detector, expose_detector, smooth
+from training.simulate.elbow import with_elbow
 from training.simulate.foreign_objects import ForeignObject
 from training.simulate.lead_markers import Marker, MarkerStyle
 from training.simulate.positioning import Placed, Positioning, draw_positioning, field_mask, place
@@ -154,7 +155,7 @@ def expose(
     drawn = contents.objects is None and not has_cast and chance[2] < OBJECT_SHARE
 
     covering_mu_t = casts.draw_covering(projection, rng, covering) if covering else None
-    placed = place(projection, positioning, covering=covering_mu_t)
+    placed = with_elbow(place(projection, positioning, covering=covering_mu_t), rng)
     aperture = field_mask(placed, penumbra_mm=np.exp(rng.uniform(np.log(0.3), np.log(5.0))))
     limb_mu_t = placed.bone + placed.soft
     mu_t = limb_mu_t.copy()
@@ -198,7 +199,7 @@ def expose(
 
     signal = expose_detector(mu_t, aperture, placed.spacing, detector, rng)
     pixels = present(signal, reference, placed.spacing, look)
-    if look.name == "hard" and rng.random() < 0.5:
+    if look.name in ("hard", "edged") and rng.random() < 0.5:
         pixels = _streaked(pixels, placed.spacing, rng)
     shutter = _apply_shutter(pixels, placed, rng)
     pixels[overlay > 0.5] = WHITE

@@ -193,11 +193,11 @@ def draw_positioning(
             field = scale * rng.uniform(150, 250), scale * rng.uniform(230, 380)
             jitter = (0.08, 0.10)
         else:  # narrow and long, for hand and forearm at once
-            field = scale * rng.uniform(90, 170), scale * rng.uniform(230, 390)
-            jitter = (0.07, 0.08)
-        shift = {"tight": -0.06, "clinical": -0.05, "large": 0.0, "forearm": -0.11}[kind]
+            field = scale * rng.uniform(90, 170), scale * rng.uniform(230, 430)
+            jitter = (0.07, 0.10)
+        shift = {"tight": -0.06, "clinical": -0.05, "large": 0.0, "forearm": -0.16}[kind]
         at = rng.normal(0, jitter[0]) * field[0], rng.normal(shift, jitter[1]) * field[1]
-    field = float(np.clip(field[0], 55, 260)), float(np.clip(field[1], 75, 400))
+    field = float(np.clip(field[0], 55, 260)), float(np.clip(field[1], 75, 440))
 
     in_field = rng.normal(0, 5) if rng.random() < 0.8 else rng.uniform(-15, 15)
     if rng.random() < 0.05:

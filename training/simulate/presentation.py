@@ -63,12 +63,13 @@ _LOOKS = {
     "balanced": ((1.2, 1.3, 1.2, 1.0, 0.9), 0.7, 1.05, 0.40, 1.0),
     "soft": ((0.7, 0.9, 1.0, 1.0, 1.0), 0.75, 1.0, 0.37, 0.0),
     "hard": ((3.0, 4.0, 3.0, 1.3, 0.5), 0.15, 1.5, 0.19, 0.0),
+    "edged": ((3.0, 4.0, 3.0, 1.6, 1.0), 0.35, 1.3, 0.30, 0.4),
     "level": ((1.5, 1.6, 1.5, 1.0, 0.6), 0.45, 0.66, 0.38, 0.35),
     "crisp": ((2.2, 2.4, 2.0, 1.2, 0.6), 0.35, 0.8, 0.38, 0.15),
     "flat": ((0.8, 0.9, 0.9, 0.9, 1.0), 1.0, 0.65, 0.42, 0.0),
     "plain": ((1.0, 1.0, 1.0, 1.0, 1.0), 0.88, 1.1, 0.33, 0.0),
 }
-_SHARES = (0.20, 0.14, 0.20, 0.24, 0.08, 0.07, 0.07)
+_SHARES = (0.18, 0.12, 0.13, 0.16, 0.23, 0.07, 0.05, 0.06)
 
 
 def draw_look(rng: np.random.Generator) -> Look:
@@ -82,7 +83,7 @@ def draw_look(rng: np.random.Generator) -> Look:
         contrast=float(contrast * np.exp(rng.normal(0, 0.2))),
         brightness=float(np.clip(brightness + rng.normal(0, 0.07), 0.15, 0.65)),
         gamma=float(np.exp(rng.normal(0, 0.15))),
-        black=float(max(0, rng.normal(0.02 if name == "hard" else 0.07, 0.05))),
+        black=float(max(0, rng.normal(0.01 if name in ("hard", "edged") else 0.07, 0.05))),
         knee=float(knee * np.exp(rng.normal(0, 0.3))),
     )
 

@@ -24,6 +24,7 @@ from pydicom.uid import (
     UltrasoundImageStorage,
 )
 
+from WristQCLib.codestream import Frame, check_codestream
 from WristQCLib.radiograph import RadiographError, read_radiograph
 from WristQCLib.sources import ImageSource
 
@@ -255,3 +256,17 @@ def test_damaged_bytes_are_read_or_refused_and_never_crash(tmp_path, syntax):
             outcomes.add("refused")
             assert str(error).startswith(f"{whole}: ")
     assert outcomes == {(96, 80), "refused"}
+
+
+@pytest.mark.parametrize(
+    ("syntax", "stream"),
+    [
+        (JPEG2000Lossless, b"\xff\x4f\xff\x51" + bytes(30) + b"\xff\xd9"),
+        (JPEGLosslessSV1, b"\xff\xd8\xff\xc3\x00\x0b\x0c"),
+        (JPEGLosslessSV1, b"\xff\xd8\xff"),
+        (JPEGLSLossless, b""),
+    ],
+)
+def test_a_stream_that_ends_within_its_header_is_refused(syntax, stream):
+    with pytest.raises(ValueError, match="stream"):
+        check_codestream(stream, syntax, Frame(96, 80, 1, 16))

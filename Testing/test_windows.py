@@ -7,9 +7,7 @@ import pydicom
 import pytest
 from dicom_files import NATIVE, radiograph, ramp, table, write
 from pydicom import Sequence
-from pydicom.uid import (
-    ExplicitVRBigEndian,
-)
+from pydicom.uid import ExplicitVRBigEndian
 
 from WristQCLib.radiograph import read_radiograph
 

@@ -105,6 +105,8 @@ def _j2k_frame(data: bytes) -> Frame:
     if start < 0 or b"\xff\xd9" not in data[-8:]:
         raise ValueError("The stream does not start and end as JPEG 2000 does.")
     data = data[start : start + 64]
+    if len(data) < 43:
+        raise ValueError("The stream is cut short.")
     width, height, left, top = (int.from_bytes(data[i : i + 4], "big") for i in (8, 12, 16, 20))
     return Frame(
         rows=height - top,

@@ -239,9 +239,7 @@ def _said(text: str, words: _Vocabulary) -> set[StrEnum]:
     """Everything of a vocabulary that a text names."""
     said = {value for value, patterns in words if any(p.search(text) for p in patterns)}
     if _Other.OBLIQUE in said and not {View.FRONTAL, View.LATERAL} <= said:
-        return {
-            _Other.OBLIQUE
-        }  # "PA oblique" is one oblique view; "PA, lateral, oblique" are three
+        return {_Other.OBLIQUE}  # "PA oblique" is one view; "PA, lateral, oblique" are three
     return said
 
 

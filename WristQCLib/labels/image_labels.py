@@ -151,6 +151,7 @@ class ImageLabels:
 
     @property
     def view(self) -> View:
+        """Of the keypoints."""
         return self.keypoints.view
 
     @classmethod

@@ -105,12 +105,8 @@ def foreign(entry: Json) -> Json:
 
 
 def image_of(entry: Json, name: str, width: object, height: object) -> LabelledImage:
-    """The image that an entry tells of."""
-    for size, what in ((width, "the image's width"), (height, "the image's height")):
-        if isinstance(size, bool) or not isinstance(size, int) or size <= 0:
-            raise ValueError(f"{what} must be a positive whole number, got {size!r}")
-    assert isinstance(width, int)
-    assert isinstance(height, int)
+    """The image that an entry tells of, with the name and size that its file tells (pixels)."""
+    size = _pixels(width, "the image's width"), _pixels(height, "the image's height")
     spacing = None
     if entry.get("pixel_spacing_mm") is not None:
         row, column = numbers(entry["pixel_spacing_mm"], 2, "the pixel spacing")
@@ -120,13 +116,20 @@ def image_of(entry: Json, name: str, width: object, height: object) -> LabelledI
         aspect = spacing[1] / spacing[0] if spacing and spacing[0] > 0 else 1.0
     return LabelledImage(
         name,
-        ImageGeometry(width, height, spacing, number(aspect, "the pixel aspect")),
+        ImageGeometry(*size, spacing, number(aspect, "the pixel aspect")),
         text(entry.get("sop_instance_uid") or "", "the SOP instance UID"),
         text(entry.get("pixels_sha256") or "", "the pixels' SHA-256"),
     )
 
 
+def _pixels(value: object, what: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
+        raise ValueError(f"{what} must be a positive whole number, got {value!r}")
+    return value
+
+
 def side_of(entry: Json) -> Side | None:
+    """The side that an entry tells, None when it tells none."""
     side = entry.get("side")
     if side in (None, ""):
         return None
@@ -137,6 +140,7 @@ def side_of(entry: Json) -> Side | None:
 
 
 def view_of(entry: Json) -> View | None:
+    """The view that an entry tells, None when it tells none."""
     view = entry.get("view")
     if view is None:
         return None
@@ -147,6 +151,7 @@ def view_of(entry: Json) -> View | None:
 
 
 def artefact_of(entry: Json) -> ArtefactFinding:
+    """Whether there is a foreign object, as a record tells."""
     values = entry["artefact"]
     return ArtefactFinding(
         Finding(values["finding"]),
@@ -187,6 +192,7 @@ def keypoints_of(entry: Json, view: View) -> tuple[Keypoints, dict[str, Placemen
 
 
 def rectangles_of(entries: list[Mapping[str, Any]]) -> tuple[Rectangle, ...]:
+    """The rectangles of a portable record."""
     rectangles = []
     for entry in entries:
         x0, y0, x1, y1 = numbers(entry["box"], 4, "the corners of a rectangle")

@@ -73,6 +73,7 @@ class UniqueNames:
         self._taken: set[str] = set()
 
     def take(self, name: str) -> str:
+        """A file name without extension that no other image of the run has."""
         stem = candidate = safe_name(name)
         number = 1
         while candidate.casefold() in self._taken:

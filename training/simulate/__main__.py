@@ -28,13 +28,18 @@ def corpus(
         float, typer.Option(min=0, max=1, help="Share of the wrists that is held out in val/.")
     ] = 0.2,
     spacing: Annotated[float, typer.Option(min=0.05, max=2, help="Millimetres per pixel.")] = 0.4,
+    exposures: Annotated[
+        int, typer.Option(min=1, max=9, help="Exposures of each wrist; 1 for a benchmark.")
+    ] = 4,
     workers: Workers = 2,
 ) -> None:
     """Write PNG images with Labelme labels to train and evaluate on. Goes on where it stopped."""
     from training.simulate.corpus import make_corpus, plan
 
     counts = {View.FRONTAL: frontal, View.LATERAL: lateral}
-    groups = plan(out, counts, seed=seed, val_fraction=val_fraction, spacing=spacing)
+    groups = plan(
+        out, counts, seed=seed, val_fraction=val_fraction, spacing=spacing, exposures=exposures
+    )
     with _progress() as progress:
         task = progress.add_task("radiographs", total=frontal + lateral)
         for made in make_corpus(groups, workers):

@@ -107,7 +107,6 @@ def draw_covering(projection: Projection, rng: np.random.Generator, kind: str) -
     x = np.arange(cols)[None, :]
     if kind == "slab":
         mu_t += _slab(x, centre, half, padding, thickness, mu, projection, wobble, rng)
-        mu_t += _padding(x, centre, half, padding, spacing)
     else:
         layers = int(rng.integers(1, material.layers + 1))
         uneven = material.unevenness

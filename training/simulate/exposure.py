@@ -26,8 +26,8 @@ from WristQCLib.keypoints import Point
 Array = NDArray[np.float32]
 
 CAST_SHARE = 0.09
-CLOTH_SHARE = 0.06
-OBJECT_SHARE = 0.38
+CLOTH_SHARE = 0.10
+OBJECT_SHARE = 0.40
 """Casts, cloth and objects, less what is not seen of them, make about 45 % of all images, as in the
 paper's data (577 of 1,315)."""
 IMPLANT_SHARE = 0.08

@@ -389,7 +389,7 @@ def _obstacles(
     segments = [pair for stroke in strokes for pair in pairwise(stroke.points)]
     regions = [(x - _DOT * em, y - _DOT * em, x + _DOT * em, y + _DOT * em) for x, y in dots]
     weights = [_ON_DOT] * len(regions)
-    for box, weight in ((_joint(assessment, scale), _ON_JOINT), (_letter(assessment, scale), 1.0)):
+    for box, weight in ((_joint(assessment, scale), _ON_JOINT), (_letter(assessment, scale), 4.0)):
         if box is not None:
             regions.append(box)
             weights.append(weight)

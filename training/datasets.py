@@ -15,10 +15,10 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from training.config import TrainingConfig
-from training.evaluate import millimetres_per_pixel
 from training.labels import LabelledImage, label_paths, read_image, read_label
 from training.pasting import LEAST_SEEN, ObjectBank, Sprite, lay, lead_letters
 from training.processes import Processes
+from training.results import millimetres_per_pixel
 from training.transforms import (
     Geometry,
     alter_look,

@@ -25,9 +25,11 @@ import torch
 from torch import Tensor
 
 from training.config import TrainingConfig
-from training.evaluate import MODELS, PointResult, compare, point_figures
+from training.evaluate import MODELS
+from training.evaluation_report import point_figures
 from training.labels import LabelledImage, label_paths, read_image, read_label
 from training.metrics import best_threshold, classification_figures
+from training.results import PointResult, compare
 from training.train import save, write_beside
 from WristQCLib.findings import View
 from WristQCLib.keypoints import KEYPOINT_NAMES

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -88,6 +89,80 @@ def best_threshold(scores: Sequence[float], truth: Sequence[bool], default: floa
     accuracy = (said == actual[None, :]).mean(axis=1)
     best = accuracy >= accuracy.max() - 1e-12
     return float(middles[best][np.argmax(gaps[best])])
+
+
+def roc_curve(
+    scores: Sequence[float], actual: Sequence[bool]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """(false positive rate, true positive rate) from the strictest threshold to the laxest."""
+    values, truth = np.asarray(scores, dtype=np.float64), np.asarray(actual, dtype=bool)
+    order = np.argsort(-values, kind="stable")
+    last_of_ties = np.append(np.diff(values[order]) != 0, True)
+    hits = np.cumsum(truth[order])[last_of_ties]
+    false = np.cumsum(~truth[order])[last_of_ties]
+    return (
+        np.append(0.0, false / max(int((~truth).sum()), 1)),
+        np.append(0.0, hits / max(int(truth.sum()), 1)),
+    )
+
+
+def calibration(
+    probabilities: Sequence[float], actual: Sequence[bool], bins: int = 10
+) -> tuple[list[tuple[float, float, int]], float]:
+    """How often what is said to be likely is so.
+
+    Returns
+    -------
+    (mean probability, share that is so, count) of each bin of equal width that holds any, and the
+    expected calibration error: their mean absolute difference, weighted by count.
+    """
+    said, truth = np.asarray(probabilities, dtype=np.float64), np.asarray(actual, dtype=bool)
+    index = np.minimum((said * bins).astype(int), bins - 1)
+    rows = [
+        (float(said[index == k].mean()), float(truth[index == k].mean()), int((index == k).sum()))
+        for k in range(bins)
+        if (index == k).any()
+    ]
+    error = sum(count * abs(mean - share) for mean, share, count in rows) / max(said.size, 1)
+    return rows, float(error)
+
+
+def bootstrap_interval(
+    figure: Callable[[npt.NDArray[np.intp]], float], count: int, draws: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """95 % confidence interval of a figure over `count` cases, by resampling them.
+
+    Parameters
+    ----------
+    figure
+        Of the cases whose indices it is given; draws where it is NaN are left out.
+    count, draws, seed
+        Number of cases, of draws; start of the random numbers.
+    """
+    rng = np.random.default_rng(seed)
+    values = np.array([figure(rng.integers(0, count, count)) for _ in range(draws)])
+    if np.isnan(values).all():
+        return float("nan"), float("nan")
+    low, high = np.nanpercentile(values, (2.5, 97.5))
+    return float(low), float(high)
+
+
+COVERAGES = (0.5, 0.6827, 0.9, 0.95)
+"""Shares of keypoints that circles drawn from their spread are meant to hold."""
+
+
+def circle_radius(share: float) -> float:
+    """Radius, in standard deviations of one axis, that holds a share of a round Gaussian."""
+    return math.sqrt(-2.0 * math.log(1.0 - share))
+
+
+def coverage(errors: Sequence[float], spreads: Sequence[float]) -> dict[float, float]:
+    """For each of `COVERAGES`: the share of errors within that circle; NaN without any."""
+    ratio = np.asarray(errors, dtype=np.float64) / np.maximum(spreads, 1e-9)
+    return {
+        share: float((ratio <= circle_radius(share)).mean()) if ratio.size else float("nan")
+        for share in COVERAGES
+    }
 
 
 def _ratio(numerator: int, denominator: int) -> float:

@@ -51,6 +51,14 @@ class Processes:
         """Whether it is the one that validates and writes."""
         return self.rank == 0
 
+    def agreed(self, value: float) -> float:
+        """The first process's value, for all."""
+        if self.world == 1:
+            return value
+        shared = torch.tensor(value, dtype=torch.float64)
+        distributed.broadcast(shared, 0)
+        return float(shared)
+
     def device(self, wanted: str) -> str:
         """Its device: one GPU each."""
         return f"cuda:{self.local}" if wanted == "cuda" and self.world > 1 else wanted

@@ -112,8 +112,6 @@ class Trainer:
         )
         self.device = torch.device(device)
         self.processes = processes or Processes()
-        if self.processes.world > 1 and config.minutes is not None:
-            raise ValueError("Several processes have no common clock: leave out 'minutes'.")
         self.task: Task = task_of(config)
         torch.manual_seed(config.seed)
         self.network = self.task.network().to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -149,7 +147,7 @@ class Trainer:
 
     def run(self) -> None:
         """Train until the configured end."""
-        while self.progress() < 1.0:
+        while self.processes.agreed(self.progress()) < 1.0:
             started = time.monotonic()
             before = self.elapsed
             loss, images = self._train_epoch(started, before)
@@ -190,7 +188,7 @@ class Trainer:
         self.network.train()
         total, images = 0.0, 0
         for step, batch in enumerate(self._loader(batches, self.train_data)):
-            self.elapsed = before + time.monotonic() - started
+            self.elapsed = self.processes.agreed(before + time.monotonic() - started)
             progress = self.progress(step / len(batches))
             rate = learning_rate(
                 self.config.optimisation, progress, self.epoch + step / len(batches)
@@ -292,7 +290,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data", nargs="+", required=True, metavar="FOLDER[=SHARE]")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--start", type=Path, help="weights to begin with: another run's best.pt")
+    # torchrun takes --start for one of its own options.
+    parser.add_argument(
+        "--weights", "--start", dest="start", type=Path, help="begin with these: a run's best.pt"
+    )
     parser.add_argument("--epochs", type=int, help="instead of the configuration's")
     parser.add_argument("--minutes", type=float, help="not longer than this")
     parser.add_argument("--threads", type=int, help="of the training itself, beside the loader")

@@ -71,6 +71,8 @@ def draw_geometry(
     edge = view is View.FRONTAL and rng.random() < augmentation.edge
     if edge and (look is None or look.points == THUMB):
         field = cut_beside_thumb(rng, image_size, points)
+        # A joint outside of the field is sought at its border.
+        points = {name: clipped(point, field) for name, point in points.items()}
     zoomed = None
     if look is not None and view is not None:
         zoomed = draw_zoom(rng, points, view, look, input_size)
@@ -113,7 +115,8 @@ def cut_beside_thumb(
     if thumb is not None and all(point is not None for point in wrist):
         ends = np.array(wrist, dtype=np.float64)
         unit = float(np.hypot(*(ends[0] - ends[1])))
-        reach = float(np.clip(0.12 * rng.standard_normal(), -0.5, 0.5)) * unit
+        close = rng.random() < 0.5
+        reach = unit * (0.08 * rng.standard_normal() if close else rng.uniform(-0.7, 0.3))
         sides = []
         for side, outwards in enumerate((-1, -1, 1, 1)):
             ahead = outwards * (thumb[side % 2] - ends[:, side % 2])
@@ -123,6 +126,12 @@ def cut_beside_thumb(
             side, position = sides[int(rng.integers(len(sides)))]
             edges[side] = int(np.clip(position, 0, edges[side]) if side >= 2 else max(position, 0))
     return edges[0], edges[1], edges[2], edges[3]
+
+
+def clipped(point: tuple[float, float], box: Box) -> tuple[float, float]:
+    """The place in a box that is nearest to (x, y)."""
+    x, y = np.clip(point, (box[0], box[1]), (box[2] - 1, box[3] - 1))
+    return float(x), float(y)
 
 
 def draw_crop(rng: np.random.Generator, image_size: tuple[int, int]) -> Box:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -254,8 +255,10 @@ class KeypointDetector(BundledModel):
                     and second[name].height >= MIN_HEIGHT_RATIO * first[name].height
                 ):
                     refined[name] = second[name]
-                presence = second[name] if tells_presence else first[name]
-                refined[name] = replace(refined[name], presence=presence.presence)
+                presence = first[name].presence
+                if tells_presence:
+                    presence = mean_odds(presence, second[name].presence)
+                refined[name] = replace(refined[name], presence=presence)
         return refined
 
     def _keypoint(self, name: str, located: Located, grey: FloatImage) -> Keypoint:
@@ -273,3 +276,9 @@ class KeypointDetector(BundledModel):
             spread=located.width * self.spread_factors[name],
             placed_by=placed_by,
         )
+
+
+def mean_odds(first: float, second: float) -> float:
+    """The probability whose odds are the geometric mean of those of two."""
+    logits = [math.log(p / (1.0 - p)) for p in np.clip((first, second), 1e-6, 1.0 - 1e-6)]
+    return 1.0 / (1.0 + math.exp(-sum(logits) / 2.0))

@@ -31,8 +31,8 @@ class CloseLook:
     margin
         What the box shows around them at least, in the view's unit of length.
     tells_presence
-        Whether this look, rather than the first, says if its points are in the image: whether a
-        joint at the border is still inside is a question of millimetres.
+        Whether this look has a say, beside the first, in whether its points are in the image:
+        whether a joint at the border is still inside is a question of millimetres.
     """
 
     points: tuple[str, ...]

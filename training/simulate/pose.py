@@ -75,7 +75,7 @@ def draw_pose(rng: np.random.Generator, view: View) -> Pose:
     }
     if fingers == "fist":
         joints["cmc_flexion"] = rng.uniform(-0.6, 0.1)
-    spread = rng.normal(0.0, 0.08)
+    spread = rng.normal(0.04, 0.11)
     for finger in range(2, 6):
         joints[f"mcp{finger}_flexion"] = max(0.0, bend * rng.normal(0.8, 0.25))
         joints[f"mcp{finger}_abduction"] = (finger - 3.3) * spread + rng.normal(0.0, 0.03)

@@ -29,7 +29,7 @@ from training.metrics import (  # noqa: E402
 )
 from training.processes import Processes  # noqa: E402
 from training.results import compare, millimetres_per_pixel  # noqa: E402
-from training.train import Trainer, learning_rate  # noqa: E402
+from training.train import Trainer, learning_rate, moving_average  # noqa: E402
 from WristQCLib.findings import Finding, View  # noqa: E402
 from WristQCLib.keypoints import Keypoint  # noqa: E402
 from WristQCLib.models import ImageClassifier, KeypointDetector  # noqa: E402
@@ -80,6 +80,19 @@ def test_a_training_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> Non
         for run in ("whole", "parts")
     )
     assert all(torch.equal(tensor, parts[name]) for name, tensor in whole.items())
+
+
+def test_the_average_of_the_weights_is_short_at_the_beginning() -> None:
+    update = moving_average(0.99)
+    averaged = [torch.tensor([1.0])]
+    # After 1 step: 2/11 of the old; after 2: 3/12 of it.
+    update(averaged, [torch.tensor([0.0])], 1)
+    assert averaged[0].item() == pytest.approx(2 / 11)
+    update(averaged, [torch.tensor([0.0])], 2)
+    assert averaged[0].item() == pytest.approx(2 / 11 * 3 / 12)
+    averaged = [torch.tensor([1.0])]
+    update(averaged, [torch.tensor([0.0])], 10_000)
+    assert averaged[0].item() == pytest.approx(0.99)
 
 
 def test_a_limit_by_the_clock_hastens_the_schedule_but_never_slows_it(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -80,6 +80,21 @@ def make_optimizer(network: nn.Module, optimisation: Optimisation) -> torch.opti
     raise ValueError(f"Unknown optimiser '{optimisation.optimizer}': use adam, adamw or sgd.")
 
 
+def moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
+    """Update rule of an exponential average over the steps, shorter at the beginning.
+
+    Otherwise the first weights, and a batch norm's first variances above all, stay in the average
+    for many times its length.
+    """
+
+    def update(averaged: Any, current: Any, count: Any) -> None:
+        steps = int(count)
+        rule = get_ema_multi_avg_fn(min(decay, (1 + steps) / (10 + steps)))
+        rule(averaged, current, count)
+
+    return update
+
+
 class Trainer:
     """One training that can be stopped and taken up again.
 
@@ -118,7 +133,7 @@ class Trainer:
         self.average = (
             AveragedModel(
                 self.network,
-                multi_avg_fn=get_ema_multi_avg_fn(config.average),
+                multi_avg_fn=moving_average(config.average),
                 use_buffers=True,
             )
             if config.average > 0

@@ -333,6 +333,17 @@ def test_days_and_times_that_do_not_exist_are_empty_in_the_report(
     assert not dcmread(tmp_path / "a.dcm")[keyword].value
 
 
+def test_a_value_of_another_representation_is_left_out_of_the_report(
+    brief: tuple[Radiograph, Assessment], tmp_path: Path
+) -> None:
+    header = changed(brief[0].header)
+    header.add_new("StudyDescription", "US", [11, 12])
+    header.add_new("PatientWeight", "LO", "heavy")
+    write_dicom_sr(tmp_path / "a.dcm", brief[1], header, **FIXED)
+    read = dcmread(tmp_path / "a.dcm")
+    assert not read.get("StudyDescription") and not read.get("PatientWeight")
+
+
 @pytest.mark.parametrize(
     ("character_set", "name"),
     [("GB18030", "Zhang^San=张^三"), ("ISO_IR 100", "Müller^Jörg"), ("ISO_IR 192", "김^희")],

@@ -120,6 +120,24 @@ def test_a_voi_lut_without_items_or_of_another_length_gives_way_to_the_window(tm
     )
 
 
+@pytest.mark.parametrize("vr", [b"IS", b"OB", b"SQ"])
+@pytest.mark.parametrize(
+    ("keyword", "name"), [("VOILUTSequence", "VOI LUT"), ("ModalityLUTSequence", "modality LUT")]
+)
+def test_what_stands_in_the_place_of_a_table_does_not_stop_the_reading(tmp_path, keyword, name, vr):
+    dataset = radiograph()
+    if vr == b"IS":
+        dataset.add_new(keyword, "IS", "-1")
+    else:
+        dataset.add_new(keyword, "OB", b"table ")
+    file = write(tmp_path / "wrist.dcm", dataset)
+    if vr == b"SQ":  # a sequence whose items are damaged
+        file.write_bytes(file.read_bytes().replace(b"OB\0\0\6\0\0\0", b"SQ\0\0\6\0\0\0"))
+    image = read_radiograph(file)
+    np.testing.assert_array_equal(image.pixels, ramp())
+    assert f"The {name} is unusable" in image.notes[0]
+
+
 @pytest.mark.parametrize("limit", [None, 60000])
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
 def test_padding_has_no_part_in_the_range_that_is_shown(tmp_path, photometric, limit):

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset
+from pydicom import Dataset, Sequence
 
-from WristQCLib.attributes import numbers_of, value_of
+from WristQCLib.attributes import numbers_of, value_of, written_text_of
 
 FloatImage = NDArray[np.float32]
 
@@ -34,22 +34,24 @@ class StoredTable:
         return self.entries[index.astype(np.intp)]
 
 
-def read_table(item: Dataset, header: Dataset) -> StoredTable | None:
-    """The table that an item of ModalityLUTSequence or VOILUTSequence holds.
-
-    Parameters
-    ----------
-    item
-        With LUTDescriptor and LUTData.
-    header
-        The data set that it is from.
+def read_table(header: Dataset, keyword: str) -> tuple[StoredTable | None, bool]:
+    """The first table of ModalityLUTSequence or VOILUTSequence.
 
     Returns
     -------
     StoredTable or None
-        The entries as stored; None for a table that does not have the length or the depth that its
-        descriptor says.
+        The entries as stored; None without a table, and for one that does not have the length or
+        the depth that its descriptor says.
+    bool
+        Whether there is a table, usable or not.
     """
+    items = value_of(header, keyword)
+    if isinstance(items, Sequence):
+        return (_table(items[0], header), True) if items else (None, False)
+    return None, bool(written_text_of(header, keyword))
+
+
+def _table(item: Dataset, header: Dataset) -> StoredTable | None:
     try:
         count, first, bits = (int(v) for v in numbers_of(item, "LUTDescriptor") or ())
         # The count is unsigned even where the descriptor as a whole is not; 0 stands for 65536.
@@ -62,7 +64,7 @@ def read_table(item: Dataset, header: Dataset) -> StoredTable | None:
         entries = np.asarray(data, dtype=np.float32)
     except (ValueError, TypeError):
         return None
-    if len(entries) != count or count < 2 or not 8 <= bits <= 16:
+    if entries.shape != (count,) or count < 2 or not 8 <= bits <= 16:
         return None
     if first > 32767 and header.get("PixelRepresentation") == 1:
         first -= 65536  # written as unsigned although the pixels are signed

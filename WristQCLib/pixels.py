@@ -136,10 +136,10 @@ def grey_of(colour: Stored, notes: Notes) -> FloatImage:
 def _modality(stored: Stored, dataset: Dataset, notes: Notes) -> FloatImage:
     """Modality LUT or rescale: DICOM PS3.3, C.11.1."""
     pixels = stored.astype(np.float32)
-    if tables := dataset.get("ModalityLUTSequence"):
-        table = read_table(tables[0], dataset)
-        if table is not None:
-            return table.apply(pixels)
+    table, there_is_a_table = read_table(dataset, "ModalityLUTSequence")
+    if table is not None:
+        return table.apply(pixels)
+    if there_is_a_table:
         notes.append("The modality LUT is unusable, pixel values are taken as stored.")
         return pixels
     slope = (numbers_of(dataset, "RescaleSlope") or (1.0,))[0]

@@ -136,13 +136,12 @@ def display_of(header: Dataset) -> tuple[Display | None, str]:
     str
         Why there is no usable one, for example ``"window is unusable (width 0)"``.
     """
-    if tables := header.get("VOILUTSequence"):
-        stored = read_table(tables[0], header)
-        table = LookUpTable.of(stored) if stored is not None else None
-        if table is not None:
-            return table, ""
+    stored, there_is_a_table = read_table(header, "VOILUTSequence")
+    table = LookUpTable.of(stored) if stored is not None else None
+    if table is not None:
+        return table, ""
     window, why = _window_of(header)
-    return window, "VOI LUT is unusable" if tables and window is None else why
+    return window, "VOI LUT is unusable" if there_is_a_table and window is None else why
 
 
 def _window_of(header: Dataset) -> tuple[Window | None, str]:

@@ -27,7 +27,7 @@ from pydicom.datadict import dictionary_VR
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from pydicom.uid import UID, generate_uid
-from pydicom.valuerep import DA, TM, validate_value
+from pydicom.valuerep import DA, TM, DSfloat, PersonName, validate_value
 
 from WristQCLib import __version__
 from WristQCLib.advice import advise
@@ -205,6 +205,8 @@ def _is_valid(keyword: str, value: object) -> bool:
     if keyword == "PatientSex" and value not in ("M", "F", "O"):
         return False
     vr, text = dictionary_VR(keyword), str(value)
+    if not isinstance(value, DSfloat if vr == "DS" else str | PersonName):
+        return False  # written with another VR
     try:
         validate_value(vr, text, RAISE)
         if text and vr in ("DA", "TM"):  # the form may be right and the day not in the calendar

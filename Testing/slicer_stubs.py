@@ -35,12 +35,19 @@ ROOT = Path(__file__).parent.parent
 MODULE = ROOT / "WristQC" / "WristQC.py"
 SLICER_PYTHON = os.environ.get("SLICER_PYTHON", "")
 
+UNCAUGHT: list[BaseException] = []
+"""What slots raised and nobody caught."""
+
 TRUE_PROPERTY = 0x02
 if sys.version_info < (3, 12):
     # Setting a true property gives one reference to None away; from 3.12 on None needs none.
     ctypes.c_ssize_t.from_address(id(None)).value += 1 << 32
 INSIDE_SLICER = (
-    "WristQC", "WristQCLib.slicer_widgets",
+    "WristQC",
+    *(
+        f"WristQCLib.slicer_panel.{file.stem}"
+        for file in (ROOT / "WristQCLib" / "slicer_panel").glob("*.py")
+    ),
     "slicer.parameterNodeWrapper.guiConnectors", "slicer.parameterNodeWrapper.wrapper",
     "slicer.ScriptedLoadableModule", "slicer_stub_parameters",
 )  # fmt: skip
@@ -92,7 +99,10 @@ class ctkCollapsibleButton(QtWidgets.QWidget):
 
 
 class ctkPathLineEdit(QtWidgets.QWidget):
+    """As CTK's: tells of a path that is acceptable, and of an emptied line only that it is not."""
+
     currentPathChanged = QtCore.Signal(str)
+    validInputChanged = QtCore.Signal(bool)
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
@@ -102,7 +112,15 @@ class ctkPathLineEdit(QtWidgets.QWidget):
         button.setText("...")
         layout.addWidget(self._edit)
         layout.addWidget(button)
-        self._edit.textChanged.connect(self.currentPathChanged)
+        self._valid = False
+        self._edit.textChanged.connect(self._tell)
+
+    def _tell(self, path: str) -> None:
+        if path:
+            self.currentPathChanged.emit(path)
+        if bool(path) is not self._valid:
+            self._valid = bool(path)
+            self.validInputChanged.emit(self._valid)
 
     def _get(self) -> str:
         return self._edit.text()
@@ -384,6 +402,7 @@ def slicer_application(scene_app: Any) -> Iterator[types.ModuleType]:
     slicer.util.modulePath = lambda name: str(MODULE)
     messages: list[str] = []
     slicer.util.errorDisplay = lambda text, **_: messages.append(text)
+    slicer.util.warningDisplay = slicer.util.errorDisplay
     slicer.util.confirmOkCancelDisplay = lambda *_, **__: True
     slicer.app.messages = messages
     if SLICER_PYTHON:
@@ -391,7 +410,8 @@ def slicer_application(scene_app: Any) -> Iterator[types.ModuleType]:
     else:
         sys.modules.update({
             "slicer.i18n": module_of(
-                "slicer.i18n", tr=lambda text: text, translate=lambda context, text: text
+                "slicer.i18n", tr=lambda text: text, translate=lambda context, text: text,
+                getContext=lambda file: file,
             ),
             "slicer.ScriptedLoadableModule": module_of(
                 "slicer.ScriptedLoadableModule",
@@ -416,10 +436,13 @@ def slicer_application(scene_app: Any) -> Iterator[types.ModuleType]:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules["WristQC"] = module
+    UNCAUGHT.clear()
+    hook, sys.excepthook = sys.excepthook, lambda kind, error, trace: UNCAUGHT.append(error)
     try:
         spec.loader.exec_module(module)
         yield module
     finally:
+        sys.excepthook = hook
         for name in [n for n in sys.modules if n.startswith("slicer.parameterNodeWrapper.")]:
             del sys.modules[name]
         for name, value in before.items():
@@ -444,6 +467,12 @@ def make_widget(module: types.ModuleType) -> Any:
     return widget
 
 
+def errors_of_slots() -> None:
+    """Raise what a slot left uncaught: Slicer ends with a failure then when it is testing."""
+    if UNCAUGHT:
+        raise UNCAUGHT.pop(0)
+
+
 def run_until(done: Callable[[], bool], seconds: float = 30.0) -> None:
     """Let Qt work until something is done."""
     import time
@@ -452,3 +481,4 @@ def run_until(done: Callable[[], bool], seconds: float = 30.0) -> None:
     while not done():
         assert time.monotonic() < end, "it did not happen in time"
         QtWidgets.QApplication.processEvents()
+        errors_of_slots()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import types
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from WristQCLib.packages import (
     INSTALL_BUTTON,
+    Declined,
     InstallError,
     install,
     install_hint,
@@ -88,7 +90,7 @@ def test_without_the_extension_torch_comes_first_through_slicer(asked):
 
 def test_declining_torch_stops_the_rest(monkeypatch, asked):
     torch_extension(monkeypatch, asked, result=None)
-    with pytest.raises(InstallError, match="declined"):
+    with pytest.raises(Declined):
         install(["torch>=2.4", "monai>=1.4"])
     assert len(asked) == 1
 
@@ -101,13 +103,27 @@ def test_another_torch_than_the_wanted_one_is_not_replaced_silently(monkeypatch,
 
 
 def test_a_failure_says_what_to_look_at(monkeypatch, asked):
-    def fail(*_: Any, **__: Any) -> None:
+    def fail(error: Exception) -> Any:
+        def failing(*_: Any, **__: Any) -> None:
+            raise error
+
+        return failing
+
+    packaging = sys.modules["slicer.packaging"]
+    packaging.pip_ensure = fail(OSError("No space left."))
+    with pytest.raises(InstallError, match=r"not installed: No space left\. Check the network"):
+        install(["jinja2>=3.1"])
+    packaging.pip_ensure = fail(subprocess.CalledProcessError(1, "pip"))
+    with pytest.raises(InstallError, match="pip failed, see the log"):
+        install(["jinja2>=3.1"])
+
+
+def test_declining_is_no_failure(asked):
+    def decline(*_: Any, **__: Any) -> None:
         raise RuntimeError("User declined package installation")
 
-    sys.modules["slicer.packaging"].pip_ensure = fail
-    with pytest.raises(
-        InstallError, match=r"User declined package installation\. Check the network"
-    ):
+    sys.modules["slicer.packaging"].pip_ensure = decline
+    with pytest.raises(Declined):
         install(["jinja2>=3.1"])
 
 

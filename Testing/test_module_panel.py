@@ -14,7 +14,6 @@ from WristQCLib.assessor import reassess
 from WristQCLib.findings import Finding, Sourced, View
 from WristQCLib.keypoints import Keypoint, Keypoints
 from WristQCLib.panel import (
-    GRADE_COLOURS,
     State,
     advice_rows,
     badge,
@@ -25,6 +24,7 @@ from WristQCLib.panel import (
 )
 from WristQCLib.protocol import load_protocol
 from WristQCLib.radiograph import Radiograph
+from WristQCLib.slicer_panel.colours import DARK, LIGHT
 from WristQCLib.worklist import first_look
 
 # 400 x 320 pixels of 0.4 x 0.5 mm: a field of 16 x 16 cm.
@@ -69,7 +69,7 @@ def test_a_row_says_what_would_have_had_all_points(good) -> None:
 def test_each_measurement_that_cost_points_is_told(good) -> None:
     row = row_of(assessed(radial_styloid=(149.5, 219.5), ulnar_styloid=(249.5, 219.5)), "frontal_4")
     assert row.measured == "6.0 cm\n0.0 cm"
-    assert row.detail == "Styloid midpoint vertical offset 6.0 cm: −5 (full points: ≤ 1 cm)."
+    assert row.detail == "Styloid midpoint vertical offset 6.0 cm: −5 (full points: up to 1 cm)."
 
 
 def test_a_task_that_is_open_shows_the_range_of_its_points() -> None:
@@ -91,7 +91,7 @@ def test_items_of_basic_information_are_one_row(good) -> None:
 def test_the_badge_of_an_incomplete_score_tells_its_range(good) -> None:
     shown = badge(good)
     assert shown.grade == "D"
-    assert shown.colour == GRADE_COLOURS[3]
+    assert shown.rank == 3
     assert shown.range == f"{good.score.total} to {good.score.reachable} possible, grade D to B"
 
 
@@ -100,10 +100,35 @@ def test_the_badge_of_a_complete_score_has_no_range(good) -> None:
     assert badge(replace(good, score=replace(good.score, tasks=tasks))).range == ""
 
 
-def test_colours_are_those_of_the_report() -> None:
+@pytest.mark.parametrize(("theme", "half"), [(LIGHT, 0), (DARK, 1)], ids=["light", "dark"])
+def test_colours_are_those_of_the_report(theme, half) -> None:
     css = (Path(__file__).parent.parent / "Resources/Report/report.css").read_text()
-    light = css.split("@media")[0]
-    assert [re.search(rf"--g{n}: (#\w+)", light).group(1) for n in range(4)] == list(GRADE_COLOURS)
+    found = re.findall(r"--([\w-]+): (#\w+)", css.split("@media (prefers-color")[half])
+    said = dict(reversed(found))  # the first of each
+    assert tuple(said[f"g{n}"] for n in range(4)) == theme.grades
+    assert (said["lost"], said["muted"], said["none"]) == (theme.lost, theme.muted, theme.unknown)
+    assert theme.on_grade.startswith(said["on-grade"])
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of WCAG 2.2."""
+    parts = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
+    r, g, b = ((p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4) for p in parts)
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize(("theme", "base"), [(LIGHT, "#ffffff"), (DARK, "#323232")])
+def test_texts_are_readable_on_the_background_of_slicers_themes(theme, base) -> None:
+    for colour in (theme.lost, theme.muted):
+        assert contrast(colour, base) >= 4.5  # WCAG 2.2, 1.4.3
+    for colour in (*theme.grades, theme.unknown):
+        assert contrast(colour, base) >= 3  # large letters
+        assert contrast(colour, theme.on_grade) >= 3
 
 
 def test_keypoints_tell_where_they_are_and_who_says_so() -> None:

@@ -10,8 +10,13 @@ from xml.etree import ElementTree
 import pytest
 
 ROOT = Path(__file__).parent.parent
-CODE = (ROOT / "WristQC" / "WristQC.py").read_text(encoding="utf-8")
-TREE = ast.parse(CODE)
+MODULE = (ROOT / "WristQC" / "WristQC.py").read_text(encoding="utf-8")
+TREE = ast.parse(MODULE)
+SECTIONS = {
+    file.stem: file.read_text(encoding="utf-8")
+    for file in sorted((ROOT / "WristQCLib" / "slicer_panel").glob("*.py"))
+}
+CODE = "\n".join((MODULE, *SECTIONS.values()))
 UI = ElementTree.parse(ROOT / "WristQC" / "Resources" / "UI" / "WristQC.ui").getroot()
 
 QT = {
@@ -70,7 +75,7 @@ def test_all_classes_are_known_to_slicer() -> None:
 
 
 def test_each_widget_that_the_code_names_is_in_the_file() -> None:
-    named = set(re.findall(r"\bui\.(\w+)", CODE)) - {"__dict__"}
+    named = set(re.findall(r"\b_?ui\.(\w+)", CODE))
     named |= set(re.findall(r'"(\w+LineEdit)"', CODE))
     assert named <= widgets().keys()
     assert len(named) > 40
@@ -119,14 +124,77 @@ def test_nothing_but_slicer_qt_and_vtk_is_imported_at_file_scope() -> None:
 
 def test_what_a_person_reads_is_translatable() -> None:
     """Texts that are given to widgets and messages go through the translation function."""
-    shown = {"text", "toolTip", "styleSheet"}
-    for node in ast.walk(TREE):
-        if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Constant):
+    shown = {"text", "toolTip"}
+    for node in ast.walk(ast.parse(CODE.replace("from __future__ import annotations", ""))):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+            targets = [t.attr for t in node.targets if isinstance(t, ast.Attribute)]
+            texts = [node.value.value] if set(targets) & shown else []
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "put":
+            texts = [
+                k.value.value
+                for k in node.keywords
+                if k.arg in shown and isinstance(k.value, ast.Constant)
+            ]
+        else:
             continue
-        for target in node.targets:
-            if isinstance(target, ast.Attribute) and target.attr in shown - {"styleSheet"}:
-                text = node.value.value
-                assert not re.search(r"[A-Za-z]", str(text)), f"line {node.lineno}: {text!r}"
+        for text in texts:
+            assert not re.search(r"[A-Za-z]", str(text)), text
+
+
+def test_the_hint_to_install_names_the_button_and_the_module_as_they_are_called() -> None:
+    from WristQCLib.packages import INSTALL_BUTTON, MODULE_TITLE
+
+    (text,) = [
+        p.findtext("string")
+        for p in widgets()["installButton"].findall("property")
+        if p.get("name") == "text"
+    ]
+    assert text == INSTALL_BUTTON
+    assert f'title = _("{MODULE_TITLE}")' in MODULE
+
+
+def test_the_tab_key_goes_through_all_widgets_that_are_used_in_the_order_of_the_panel() -> None:
+    order = [stop.text for stop in UI.iter("tabstop")]
+    passive = {"QLabel", "QWidget", "QFrame", "QProgressBar", "qMRMLWidget"}
+    used = {n for n, w in widgets().items() if w.get("class") not in passive}
+    assert len(order) == len(set(order))
+    assert set(order) == used
+    for name, widget in widgets().items():
+        if widget.get("class") == "QTableWidget":  # the key would be caught in it
+            keys = [p.findtext("bool") for p in widget.findall("property")
+                    if p.get("name") == "tabKeyNavigation"]  # fmt: skip
+            assert keys == ["false"], name
+
+
+def test_what_has_no_words_is_named_for_those_who_hear_the_panel() -> None:
+    for name, widget in widgets().items():
+        told = {p.get("name"): p.findtext("string") or "" for p in widget.findall("property")}
+        if widget.get("class") == "QToolButton":
+            assert told.get("accessibleName"), name
+        if widget.get("class") in QT - {"QLabel", "QWidget", "QFrame", "QProgressBar"}:
+            assert told.get("toolTip"), name
+
+
+def test_keys_are_told_in_tool_tips_and_are_none_of_slicers() -> None:
+    from WristQCLib.slicer_panel import shortcuts
+
+    keys = {
+        "undoButton": shortcuts.UNDO, "redoButton": shortcuts.REDO,
+        "placeButton": shortcuts.PLACE, "previousButton": shortcuts.PREVIOUS,
+        "nextButton": shortcuts.NEXT,
+    }  # fmt: skip
+    for name, key in keys.items():
+        (tip,) = [p.findtext("string") or "" for p in widgets()[name].findall("property")
+                  if p.get("name") == "toolTip"]  # fmt: skip
+        assert f"Key: {key}" in tip
+        assert len(key) == 1  # Slicer's own have Ctrl or Alt
+
+
+def test_text_from_files_is_shown_as_plain_text() -> None:
+    for name in ("statusLabel", "remarksLabel", "imageLabel", "studiesLabel", "savedLabel"):
+        formats = [p.findtext("enum") for p in widgets()[name].findall("property")
+                   if p.get("name") == "textFormat"]  # fmt: skip
+        assert formats == ["Qt::PlainText"], name
 
 
 def test_requirements_are_such_that_slicers_installer_can_read_them() -> None:

@@ -77,6 +77,7 @@ def widget(module: types.ModuleType, slicer: Any) -> Iterator[Any]:
     widget._parameterNode.useModels = False
     yield widget
     widget.cleanup()
+    slicer_stubs.errors_of_slots()
     slicer.mrmlScene.Clear(0)
 
 
@@ -91,7 +92,7 @@ def run(widget: Any, *names: str) -> None:
     for name in names:
         widget.ui.filesPathLineEdit.setProperty("currentPath", str(SAMPLES / f"{name}.dcm"))
         widget.ui.applyButton.click()
-        run_until(lambda: not widget.review.busy, 300)
+        run_until(lambda: not widget.review.busy, 60)
 
 
 def label(widget: Any) -> None:
@@ -131,7 +132,7 @@ def test_a_run_shows_grade_tasks_and_advice(widget):
     table = rows(widget.ui.tasksTable)
     assert table[0] == ["✗ Basic information in the DICOM header", "13 of 17", "26/34"]
     assert table[1][0].startswith("Missing: ")
-    run_until(lambda: not widget.adviceTimer.property("active"))
+    run_until(lambda: not widget.result.advice_timer.property("active"))
     assert rows(widget.ui.adviceTable)[0][0] == "+20"
     assert text(widget.ui.applyButton) == "Assess"
 
@@ -143,7 +144,7 @@ def test_the_button_becomes_cancel_while_images_are_assessed(widget, module):
     assert text(widget.ui.applyButton) == "Cancel"
     assert not widget.ui.runProgressBar.isHidden()
     widget.ui.applyButton.click()
-    run_until(lambda: not widget.review.busy, 300)
+    run_until(lambda: not widget.review.busy, 60)
     assert sum(i.assessment is not None for i in widget.review.items) < 6
     assert text(widget.ui.applyButton) == "Assess"
     assert widget.ui.runProgressBar.isHidden()
@@ -262,7 +263,7 @@ def test_studies_of_the_database_are_listed_searched_and_assessed(widget, module
     try:
         widget._parameterNode.source = module.InputSource.DATABASE
         widget.enter()
-        run_until(lambda: not widget.studyTree.reading, 60)
+        run_until(lambda: not widget.images.reading, 60)
         tree = widget.ui.studiesTree
         assert tree.topLevelItemCount() > 1
         assert not widget.ui.applyButton.isEnabled()
@@ -274,7 +275,7 @@ def test_studies_of_the_database_are_listed_searched_and_assessed(widget, module
         first.setSelected(True)
         assert widget.ui.applyButton.isEnabled()
         widget.ui.applyButton.click()
-        run_until(lambda: not widget.review.busy, 300)
+        run_until(lambda: not widget.review.busy, 60)
         assert all(item.assessment for item in widget.review.items)
         assert widget.review.items
     finally:
@@ -283,19 +284,19 @@ def test_studies_of_the_database_are_listed_searched_and_assessed(widget, module
 
 def test_without_a_database_the_panel_says_what_to_do(widget, slicer):
     widget.ui.refreshStudiesButton.click()
-    run_until(lambda: not widget.studiesTimer.property("active"))
+    run_until(lambda: not widget.images.reading)
     assert "not open" in text(widget.ui.studiesLabel)
 
 
 def test_what_is_missing_is_told_and_installed_at_the_button_only(widget, monkeypatch):
     asked = []
-    monkeypatch.setattr(widget.logic, "missingPackages", lambda: ["torch>=2.4"])
-    monkeypatch.setattr(widget.logic, "installPackages", lambda: asked.append(1))
-    widget.updatePackages()
+    monkeypatch.setattr(widget.settings, "_missing", lambda: ["torch>=2.4"])
+    monkeypatch.setattr(widget.settings, "_install", lambda: asked.append(1))
+    widget.settings.show_packages()
     assert not widget.ui.setupFrame.isHidden()
     assert "torch>=2.4" in text(widget.ui.setupLabel)
     assert asked == []
-    monkeypatch.setattr(widget.logic, "missingPackages", list)
+    monkeypatch.setattr(widget.settings, "_missing", list)
     widget.ui.installButton.click()
     assert asked == [1]
     assert widget.ui.setupFrame.isHidden()

@@ -5,14 +5,12 @@ Nothing but Slicer, Qt and VTK is imported at file scope, and nothing is ever in
 
 import importlib
 import importlib.util
-import logging
 import sys
-from contextlib import contextmanager
+import tempfile
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 
-import qt
 import slicer
 import vtk
 from slicer import vtkMRMLScalarVolumeNode
@@ -124,80 +122,98 @@ class WristQCParameterNode:
 
 
 class WristQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The panel: chooses, runs, shows, corrects, saves. What it shows is decided in WristQCLib."""
+    """The panel: joins parameter node, review and the sections of WristQCLib.slicer_panel.
+
+    What a person does goes from a section to the review or the parameter node; what they say then
+    comes back to the sections through list_changed, score_changed, run_changed (the review's
+    listener) and onParametersModified.
+    """
 
     TICK_MS = 5
     """Pause between two looks at what the worker has finished: Slicer's own events come then."""
     WORK_SECONDS = 0.025
     """What the worker gets in each look; so the window answers some 30 times a second."""
-    ADVICE_DELAY_MS = 150
-    """Advice tries many corrections, so it is renewed only when a point has come to rest."""
-    SETTINGS = {  # noqa: RUF012 - never changed
-        "modelsPathLineEdit": "WristQC/ModelsFolder",
-        "protocolPathLineEdit": "WristQC/Protocol",
-        "outputPathLineEdit": "WristQC/OutputFolder",
-    }
-    """Paths that belong to this computer: widget -> key in Slicer's settings."""
-    PERSON = "WristQC/Person"
+    FIT_MS = 200
+    """Views that are new have no size before."""
 
     def __init__(self, parent=None):
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
         self.logic = None
         self.review = None
+        self.shortcuts = None
         self._parameterNode = None
         self._parameterNodeGuiTag = None
-        self._database = None
-        self._updating = False
-        self._saving = False
+        self._shown = []
 
     # Lifecycle ----------------------------------------------------------------------------------
 
     def setup(self):
         """Build the panel, when the module is opened for the first time."""
         ScriptedLoadableModuleWidget.setup(self)
-        from WristQCLib.review import Review
-        from WristQCLib.slicer_widgets import AdviceTable, KeypointTable, StudyTree, TaskTable
-
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/WristQC.ui"))
         self.layout.addWidget(uiWidget)
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
-
         self.logic = WristQCLogic()
-        self.review = Review(
-            slicer.mrmlScene, self.showInViews, self, find_file=self.logic.fileOfInstance
-        )
-        self.studyTree = StudyTree(self.ui.studiesTree, self.onStudiesChanged)
-        self.taskTable = TaskTable(self.ui.tasksTable, self.onTasksChosen)
-        self.adviceTable = AdviceTable(self.ui.adviceTable, self.onAdviceChosen)
-        self.keypointTable = KeypointTable(self.ui.keypointsTable, self.updateKeypointButtons)
-
-        self.runTimer = self.makeTimer(self.TICK_MS, self.onRunTick)
-        self.studiesTimer = self.makeTimer(self.TICK_MS, self.onStudiesTick)
-        self.databaseTimer = self.makeTimer(500, self.onRefreshStudies, once=True)
-        self.adviceTimer = self.makeTimer(self.ADVICE_DELAY_MS, self.updateAdvice, once=True)
-        self.fitTimer = self.makeTimer(200, self.onFitViews, once=True)
-
-        self.fillChoices()
-        self.readSettings()
-        self.connectWidgets()
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
+        self.makeSections()
+        self.ui.applyButton.clicked.connect(self.onApply)
+        self.ui.applyAllButton.clicked.connect(self.onApplyAll)
+        self.ui.saveButton.clicked.connect(self.onSave)
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(scene, scene.EndImportEvent, self.onSceneEndImport)
         self.initializeParameterNode()
-        self.updatePackages()
         self.restoreFromScene()
         self.list_changed()
         self.score_changed()
         self.run_changed()
 
+    def makeSections(self):
+        from WristQCLib.review import Review
+        from WristQCLib.slicer_panel import shortcuts
+        from WristQCLib.slicer_panel.corrections_section import CorrectionsSection
+        from WristQCLib.slicer_panel.images_section import ImagesSection
+        from WristQCLib.slicer_panel.qt_tools import make_timer
+        from WristQCLib.slicer_panel.result_section import ResultSection
+        from WristQCLib.slicer_panel.saving_section import SavingSection
+        from WristQCLib.slicer_panel.settings_section import SettingsSection
+
+        ui, logic = self.ui, self.logic
+        self.runTimer = make_timer(self.TICK_MS, self.onRunTick)
+        self.fitTimer = make_timer(self.FIT_MS, self.onFitViews, once=True)
+        self.review = Review(
+            slicer.mrmlScene, self.showInViews, self, find_file=logic.fileOfInstance
+        )
+        self.images = ImagesSection(ui, logic.studies, logic.fileOfInstance, self.run_changed)
+        self.result = ResultSection(ui, self.review)
+        self.corrections = CorrectionsSection(
+            ui, self.review, self.assessorWithModels, self.runTimer.start
+        )
+        self.saving = SavingSection(ui, self.review)
+        self.settings = SettingsSection(
+            ui, logic.userName(), self.setPerson, logic.missingPackages, logic.installPackages
+        )
+        self.shortcuts = shortcuts.Shortcuts(
+            {
+                shortcuts.PREVIOUS: self.result.previous,
+                shortcuts.NEXT: self.result.next,
+                shortcuts.UNDO: self.corrections.undo,
+                shortcuts.REDO: self.corrections.redo,
+                shortcuts.PLACE: self.corrections.place_next,
+            }
+        )
+
     def cleanup(self):
         """Called when the application closes or the module is reloaded."""
-        for timer in (self.runTimer, self.studiesTimer, self.databaseTimer, self.adviceTimer,
-                      self.fitTimer):  # fmt: skip
-            timer.stop()
-        self.observeDatabase(None)
+        if self.shortcuts is None:  # the panel was never built
+            return
+        self.runTimer.stop()
+        self.fitTimer.stop()
+        self.shortcuts.stop()
+        self.images.close()
+        self.result.close()
         self.setParameterNode(None)
         self.review.close()
         self.removeObservers()
@@ -205,13 +221,12 @@ class WristQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def enter(self):
         """Called each time the user opens the module."""
         self.initializeParameterNode()
-        database = getattr(slicer, "dicomDatabase", None)
-        if database is not self._database:
-            self.observeDatabase(database)
-            self.onRefreshStudies()
+        self.images.follow(getattr(slicer, "dicomDatabase", None))
+        self.shortcuts.start()
 
     def exit(self):
         """Called each time the user leaves the module."""
+        self.shortcuts.stop()
         self.setParameterNode(None)
 
     def onReload(self):
@@ -232,8 +247,12 @@ class WristQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.restoreFromScene()
 
     def restoreFromScene(self):
-        with self.errorsShown(_("Not all assessments of the scene could be restored.")):
+        from WristQCLib.slicer_panel.qt_tools import errors_shown
+
+        with errors_shown(_("Not all assessments of the scene could be restored.")):
             self.review.restore()
+
+    # Parameter node -----------------------------------------------------------------------------
 
     def initializeParameterNode(self):
         self.setParameterNode(self.logic.getParameterNode())
@@ -257,212 +276,25 @@ class WristQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onParametersModified(self, caller=None, event=None):
         from WristQCLib.worklist import Order
 
-        parameters = self._parameterNode
-        pages = (self.ui.databasePage, self.ui.volumePage, self.ui.filesPage)
-        for source, page in zip(InputSource, pages, strict=True):
-            page.visible = source is parameters.source
+        parameters, review = self._parameterNode, self.review
+        self.images.set_source(parameters.source.value, parameters.inputVolume)
         order = Order(parameters.order.value)
-        both = parameters.showBothViews
-        if order is not self.review.order:
-            self.review.order = order
+        if order is not review.order:
+            review.order = order
             self.list_changed()
-        if both != self.review.both_views:
-            self.review.both_views = both
-            if self.review.current is not None:
-                self.review.show(self.review.current)
-        self.updateApplyButtons()
+        if parameters.showBothViews != review.both_views:
+            review.both_views = parameters.showBothViews
+            if review.current is not None:
+                review.show(review.current)
+        self.run_changed()
 
-    @staticmethod
-    def makeTimer(milliseconds, slot, once=False):
-        """A timer that calls a slot each time, or once after each start."""
-        timer = qt.QTimer()
-        timer.interval = milliseconds
-
-        def onTimeout():
-            if once:
-                timer.stop()
-            slot()
-
-        timer.timeout.connect(onTimeout)
-        return timer
-
-    def connectWidgets(self):
-        ui = self.ui
-        ui.searchLineEdit.textChanged.connect(self.studyTree.search)
-        for button, slot in (
-            (ui.refreshStudiesButton, self.onRefreshStudies),
-            (ui.browseFolderButton, self.onBrowseFolder),
-            (ui.sampleButton, self.onSampleImages),
-            (ui.applyButton, self.onApply),
-            (ui.applyAllButton, self.onApplyAll),
-            (ui.previousButton, self.onPrevious),
-            (ui.nextButton, self.onNext),
-            (ui.clearButton, self.onClear),
-            (ui.placeButton, self.onPlace),
-            (ui.absentButton, self.onAbsent),
-            (ui.undoButton, self.onUndo),
-            (ui.redoButton, self.onRedo),
-            (ui.saveButton, self.onSave),
-            (ui.openFolderButton, self.onOpenFolder),
-            (ui.installButton, self.onInstall),
-        ):
-            button.clicked.connect(slot)
-        for box, slot in (
-            (ui.imageComboBox, self.onImageChosen),
-            (ui.viewComboBox, self.onViewStated),
-            (ui.sideComboBox, self.onSideStated),
-            (ui.artefactComboBox, self.onArtefactStated),
-        ):
-            box.activated.connect(slot)
-        ui.filesPathLineEdit.currentPathChanged.connect(self.updateApplyButtons)
-        ui.personLineEdit.editingFinished.connect(self.onPersonEdited)
-        for name in self.SETTINGS:
-            getattr(ui, name).currentPathChanged.connect(self.writeSettings)
-
-    def fillChoices(self):
-        """The combo boxes of what a person may state; the first entry is the unknown."""
-        from WristQCLib.findings import Side, View
-
-        self._views = [None, View.FRONTAL, View.LATERAL]
-        self._sides = [None, Side.LEFT, Side.RIGHT]
-        self._artefacts = [None, False, True]
-        for box, texts in (
-            (self.ui.viewComboBox, (_("unknown"), _("frontal"), _("lateral"))),
-            (self.ui.sideComboBox, (_("unknown"), _("left"), _("right"))),
-            (self.ui.artefactComboBox, (_("not looked for"), _("none"), _("present"))),
-        ):
-            box.addItems(list(texts))
-
-    # Settings of this computer ------------------------------------------------------------------
-
-    def readSettings(self):
-        settings = slicer.app.userSettings()
-        for name, key in self.SETTINGS.items():
-            getattr(self.ui, name).currentPath = str(settings.value(key, "") or "")
-        if not self.ui.outputPathLineEdit.currentPath:
-            self.ui.outputPathLineEdit.currentPath = str(Path.home() / "WristQC")
-        person = str(settings.value(self.PERSON, "") or "") or self.logic.userName()
-        self.ui.personLineEdit.text = person
-        self.review.person = person
-
-    def writeSettings(self, *unused):
-        settings = slicer.app.userSettings()
-        for name, key in self.SETTINGS.items():
-            settings.setValue(key, getattr(self.ui, name).currentPath)
-
-    def onPersonEdited(self):
-        self.review.person = self.ui.personLineEdit.text
-        slicer.app.userSettings().setValue(self.PERSON, self.ui.personLineEdit.text)
-
-    # Packages -----------------------------------------------------------------------------------
-
-    def updatePackages(self):
-        missing = self.logic.missingPackages()
-        self.ui.setupFrame.visible = bool(missing)
-        self.ui.setupLabel.text = _(
-            "Not installed: {packages}. Everything but what needs these works: points can be placed"
-            " by hand."
-        ).format(packages=", ".join(missing))
-        self.ui.packagesLabel.text = (
-            _("Not installed: {packages}").format(packages=", ".join(missing))
-            if missing
-            else _("All packages that the models and reports need are installed.")
-        )
-
-    def onInstall(self, *unused):
-        with self.errorsShown(_("The packages could not be installed.")):
-            try:
-                self.logic.installPackages()
-            finally:
-                self.updatePackages()
-
-    # Choosing images ----------------------------------------------------------------------------
-
-    def observeDatabase(self, database):
-        """Follow another DICOM database, or none."""
-        for followed, connect in ((self._database, False), (database, True)):
-            if followed is not None:
-                signal = followed.databaseChanged
-                (signal.connect if connect else signal.disconnect)(self.onDatabaseChanged)
-        self._database = database
-
-    def onDatabaseChanged(self, *unused):
-        self.databaseTimer.start()  # once for the many signals of an import
-
-    def onRefreshStudies(self, *unused):
-        self.studyTree.read(self.logic.studies())
-        self.studiesTimer.start()
-
-    def onStudiesTick(self):
-        from WristQCLib.dicom_database import DatabaseError
-
-        try:
-            if not self.studyTree.tick():
-                self.studiesTimer.stop()
-        except DatabaseError as error:
-            self.studiesTimer.stop()
-            self.ui.studiesLabel.text = str(error)
-
-    def onStudiesChanged(self):
-        if not hasattr(self, "studyTree"):
-            return
-        tree = self.studyTree
-        text = _("Studies with wrist radiographs: {studies}, images: {images}").format(
-            studies=tree.shown, images=len(tree.listed)
-        )
-        if tree.reading:
-            text += " …"
-        self.ui.studiesLabel.text = text
-        self.updateApplyButtons()
-
-    def onBrowseFolder(self, *unused):
-        folder = qt.QFileDialog.getExistingDirectory(
-            slicer.util.mainWindow(),
-            _("Folder with radiographs"),
-            self.ui.filesPathLineEdit.currentPath,
-        )
-        if folder:
-            self.ui.filesPathLineEdit.currentPath = folder
-
-    def onSampleImages(self, *unused):
-        self.ui.filesPathLineEdit.currentPath = str(self.logic.sampleFolder())
-
-    def chosenItems(self, everything):
-        """Images of the panel's page, as items of work."""
-        source = self._parameterNode.source
-        if source is InputSource.DATABASE:
-            images = self.studyTree.listed if everything else self.studyTree.selected
-            return self.logic.itemsOfImages(images)
-        if source is InputSource.VOLUME:
-            if not everything:
-                return self.logic.itemsOfVolume(self._parameterNode.inputVolume)
-            volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-            flat = [
-                v for v in volumes if v.GetImageData() and v.GetImageData().GetDimensions()[2] == 1
-            ]
-            return [item for volume in flat for item in self.logic.itemsOfVolume(volume)]
-        return self.logic.itemsOfPath(self.ui.filesPathLineEdit.currentPath)
-
-    def updateApplyButtons(self, *unused):
-        if self._parameterNode is None:
-            return
-        source, ui = self._parameterNode.source, self.ui
-        busy = self.review.busy
-        ready = {
-            InputSource.DATABASE: lambda: bool(self.studyTree.selected),
-            InputSource.VOLUME: lambda: self._parameterNode.inputVolume is not None,
-            InputSource.FILES: lambda: bool(ui.filesPathLineEdit.currentPath),
-        }[source]()
-        ui.applyButton.text = _("Cancel") if busy else {
-            InputSource.FILES: _("Assess"),
-        }.get(source, _("Assess selected"))  # fmt: skip
-        ui.applyButton.enabled = busy or ready
-        ui.applyAllButton.visible = source is not InputSource.FILES
-        ui.applyAllButton.enabled = not busy
+    def setPerson(self, name):
+        self.review.person = name
 
     # The run ------------------------------------------------------------------------------------
 
     def onApply(self, *unused):
+        """The button starts a run, and cancels it while it lasts."""
         if self.review.busy:
             self.review.cancel()
         else:
@@ -473,118 +305,56 @@ class WristQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def run(self, everything):
         """Assess what is chosen, or all; returns at once, the timer fetches the results."""
-        with self.errorsShown(_("The images could not be assessed.")):
-            items = self.chosenItems(everything)
+        from WristQCLib.slicer_panel.qt_tools import errors_shown
+
+        with errors_shown(_("The images could not be assessed.")):
+            items = self.images.chosen(everything=everything)
             if not items:
                 self.ui.statusLabel.text = _("There is no image to assess.")
+                self.ui.statusLabel.visible = True
                 return
-            self.start(items)
-
-    def start(self, items):
-        self.review.start(items, self.assessor())
-        self.runTimer.start()
+            self.review.start(items, self.assessor())
+            self.runTimer.start()
 
     def assessor(self):
         """As the settings say."""
-        return self.logic.assessor(
-            useModels=self._parameterNode.useModels if self._parameterNode else True,
-            device=self._parameterNode.device.value if self._parameterNode else "auto",
-            modelsFolder=self.ui.modelsPathLineEdit.currentPath,
-            protocolFile=self.ui.protocolPathLineEdit.currentPath,
+        parameters = self._parameterNode
+        return self.logic.assessors.get(
+            self.settings.assessing(
+                use_models=parameters.useModels if parameters else True,
+                device=parameters.device.value if parameters else "auto",
+            )
         )
 
+    def assessorWithModels(self):
+        """As the settings say if that is with models, and they can be used; else None."""
+        wanted = self._parameterNode and self._parameterNode.useModels
+        return self.assessor() if wanted and not self.logic.missingPackages() else None
+
     def onRunTick(self):
-        more = False
-        with self.errorsShown(_("An image could not be shown.")):
-            more = self.review.tick(self.WORK_SECONDS)
-        if not more and not self.review.busy:
-            self.runTimer.stop()
+        from WristQCLib.slicer_panel.qt_tools import errors_shown
+
+        self.runTimer.stop()  # while a message is open timers go on, and would bring the next
+        try:
+            with errors_shown(_("An image could not be shown.")):
+                self.review.tick(self.WORK_SECONDS)
+        finally:
+            if self.review.busy:
+                self.runTimer.start()
 
     # Listener of the review ---------------------------------------------------------------------
 
     def list_changed(self):
-        items = self.review.ordered
-        self._updating = True
-        self.ui.imageComboBox.clear()
-        self.ui.imageComboBox.addItems([self.titleOf(item) for item in items])
-        place = items.index(self.review.current) if self.review.current in items else -1
-        self.ui.imageComboBox.currentIndex = place
-        self._updating = False
-        self.ui.previousButton.enabled = place > 0
-        self.ui.nextButton.enabled = 0 <= place < len(items) - 1
-        self.ui.clearButton.enabled = bool(items)
-        self.ui.saveButton.enabled = any(item.assessment for item in items)
-        self.ui.resultCollapsibleButton.enabled = bool(items)
-
-    @staticmethod
-    def titleOf(item):
-        if item.problem:
-            return f"✗ {item.name}"
-        if item.assessment is None:
-            return item.name
-        score = item.assessment.score
-        return f"{score.grade} {score.total}{'' if score.complete else '…'}  {item.name}"
+        self.result.show_list()
 
     def score_changed(self):
-        from WristQCLib.panel import badge, keypoint_rows, remarks, task_rows, told_of
-
-        assessment, session = self.review.assessment, self.review.session
-        item, ui = self.review.current, self.ui
-        ui.correctionsCollapsibleButton.enabled = session is not None
-        told = list(remarks(assessment)) if assessment else []
-        if item is not None and item.problem:
-            told.insert(0, item.problem)
-        ui.remarksLabel.text = "\n".join(f"• {sentence}" for sentence in told)
-        ui.remarksLabel.visible = bool(told)
-        if assessment is None:
-            ui.gradeLabel.text, ui.gradeLabel.styleSheet = "–", self.badgeStyle("#77838f", False)
-            ui.totalLabel.text = ui.rangeLabel.text = ui.imageLabel.text = ""
-            self.taskTable.fill(())
-            self.keypointTable.fill(())
-        else:
-            shown = badge(assessment)
-            ui.gradeLabel.text = shown.grade
-            ui.gradeLabel.styleSheet = self.badgeStyle(shown.colour, bool(shown.range))
-            ui.totalLabel.text = _("{total} of 100").format(
-                total=f'<span style="font-size: 20pt; font-weight: bold">{shown.total}</span>'
-            )
-            ui.rangeLabel.text = shown.range
-            ui.rangeLabel.visible = bool(shown.range)
-            ui.imageLabel.text = told_of(assessment)
-            self.taskTable.fill(task_rows(assessment))
-            self.keypointTable.fill(keypoint_rows(assessment))
-            place = ui.imageComboBox.currentIndex
-            if place >= 0:
-                ui.imageComboBox.setItemText(place, self.titleOf(item))
-        self.updateStated(assessment)
-        self.updateKeypointButtons()
-        self.adviceTimer.start()
-
-    @staticmethod
-    def badgeStyle(colour, incomplete):
-        filled = f"background: transparent; color: {colour}; border: 4px solid {colour};"
-        if not incomplete:
-            filled = f"background: {colour}; color: white; border: 4px solid {colour};"
-        return f"QLabel {{ {filled} border-radius: 10px; font-size: 30pt; font-weight: bold; }}"
+        self.result.show_score()
+        self.corrections.show_score()
 
     def run_changed(self):
-        review, ui = self.review, self.ui
-        ui.runProgressBar.visible = review.busy
-        ui.runProgressBar.maximum = max(review.total, 1)
-        ui.runProgressBar.value = review.done
-        if review.busy:
-            name = review.at_work.name if review.at_work else ""
-            ui.statusLabel.text = _("Assessing {name} …").format(name=name)
-        elif review.total:
-            failed = sum(bool(item.problem) for item in review.items)
-            ui.statusLabel.text = _("Images done: {done}").format(done=review.done)
-            if failed:
-                ui.statusLabel.text += _(", could not be assessed: {failed}").format(failed=failed)
-        else:
-            ui.statusLabel.text = ""
-        self.updateApplyButtons()
+        self.images.show_run(self.review)
 
-    # Looking ------------------------------------------------------------------------------------
+    # Views and saving ---------------------------------------------------------------------------
 
     def showInViews(self, sessions):
         """Show sessions in slice views; nothing where Slicer has none."""
@@ -594,177 +364,31 @@ class WristQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             return
         self._shown = list(sessions)
         show_side_by_side(self._shown, slicer.app.applicationLogic())
-        self.fitTimer.start()  # views that are new have no size yet
+        self.fitTimer.start()
 
     def onFitViews(self):
         from WristQCLib.scene import show_side_by_side
 
-        shown = [session for session in self._shown if not session.closed]
-        if shown and len(shown) == len(self._shown):
-            show_side_by_side(shown, slicer.app.applicationLogic())
-
-    def onImageChosen(self, index):
-        if not self._updating and 0 <= index < len(self.review.items):
-            with self.errorsShown(_("The image could not be shown.")):
-                self.review.show(self.review.ordered[index])
-
-    def onPrevious(self, *unused):
-        with self.errorsShown(_("The image could not be shown.")):
-            self.review.step(-1)
-
-    def onNext(self, *unused):
-        with self.errorsShown(_("The image could not be shown.")):
-            self.review.step(1)
-
-    def onClear(self, *unused):
-        if any(
-            item.assessment for item in self.review.items
-        ) and not slicer.util.confirmOkCancelDisplay(
-            _("The list is emptied, and its images and corrections are taken out of the scene."),
-            _("Wrist Radiograph Quality"),
-        ):
-            return
-        self.review.clear()
-
-    def onTasksChosen(self, tasks):
-        self.review.highlight(tasks)
-
-    def onAdviceChosen(self, tasks):
-        self.taskTable.choose(tasks)
-
-    def updateAdvice(self):
-        from WristQCLib.advice import advise
-
-        assessment = self.review.assessment
-        advice = (
-            advise(assessment)
-            if assessment and self.review.at_work is not self.review.current
-            else ()
-        )
-        self.ui.adviceTitleLabel.visible = self.ui.adviceTable.visible = bool(advice)
-        self.adviceTable.fill(advice)
-
-    # Correcting ---------------------------------------------------------------------------------
-
-    def updateStated(self, assessment):
-        """Show what is known in the boxes by which it is corrected."""
-        from WristQCLib.findings import Finding
-
-        self._updating = True
-        found = {Finding.NOT_FOUND: False, Finding.FOUND: True}
-        for box, choices, value in (
-            (self.ui.viewComboBox, self._views, assessment.view.value if assessment else None),
-            (self.ui.sideComboBox, self._sides, assessment.side.value if assessment else None),
-            (
-                self.ui.artefactComboBox,
-                self._artefacts,
-                found.get(assessment.artefact.finding) if assessment else None,
-            ),
-        ):
-            box.currentIndex = choices.index(value)
-        self._updating = False
-
-    def onViewStated(self, index):
-        view = self._views[index]
-        if view is not None and not self._updating:
-            with self.errorsShown(_("The view could not be changed.")):
-                again = self._parameterNode.useModels and not self.logic.missingPackages()
-                self.review.state_view(view, self.assessor() if again else None)
-                if again:
-                    self.runTimer.start()
-        self.updateStated(self.review.assessment)
-
-    def onSideStated(self, index):
-        if self._sides[index] is not None and not self._updating:
-            self.review.state_side(self._sides[index])
-        self.updateStated(self.review.assessment)
-
-    def onArtefactStated(self, index):
-        if self._artefacts[index] is not None and not self._updating:
-            self.review.state_artefact(self._artefacts[index])
-        self.updateStated(self.review.assessment)
-
-    def updateKeypointButtons(self):
-        session = self.review.session if self.review else None
-        chosen = self.keypointTable.chosen if hasattr(self, "keypointTable") else ""
-        self.ui.placeButton.enabled = self.ui.absentButton.enabled = bool(session and chosen)
-        self.ui.undoButton.enabled = bool(session and session.can_undo)
-        self.ui.redoButton.enabled = bool(session and session.can_redo)
-
-    def onPlace(self, *unused):
-        with self.errorsShown(_("The point cannot be placed.")):
-            self.review.session.start_placing(self.keypointTable.chosen)
-
-    def onAbsent(self, *unused):
-        with self.errorsShown(_("The point cannot be changed.")):
-            self.review.session.mark_absent(self.keypointTable.chosen)
-
-    def onUndo(self, *unused):
-        self.review.session.undo()
-
-    def onRedo(self, *unused):
-        self.review.session.redo()
-
-    # Saving -------------------------------------------------------------------------------------
+        if self._shown and not any(session.closed for session in self._shown):
+            show_side_by_side(self._shown, slicer.app.applicationLogic())
 
     def onSave(self, *unused):
-        from WristQCLib.saving import Kind, save
+        from WristQCLib.saving import Kind
 
-        if self._saving:
-            return
         parameters = self._parameterNode
         kinds = [
-            kind
+            Kind(kind)
             for kind, wanted in (
-                (Kind.HTML, parameters.saveHtml),
-                (Kind.JSON, parameters.saveJson),
-                (Kind.CSV, parameters.saveCsv),
-                (Kind.LABELME, parameters.saveLabelme),
-                (Kind.MARKUPS, parameters.saveMarkups),
-                (Kind.DICOM_SR, parameters.saveDicomSr),
+                ("html", parameters.saveHtml),
+                ("json", parameters.saveJson),
+                ("csv", parameters.saveCsv),
+                ("labelme", parameters.saveLabelme),
+                ("markups", parameters.saveMarkups),
+                ("dicom-sr", parameters.saveDicomSr),
             )
             if wanted
         ]
-        folder = self.ui.outputPathLineEdit.currentPath
-        if not kinds or not folder:
-            self.ui.savedLabel.text = _("Tick what to save, and choose a folder.")
-            return
-        items = self.review.ordered
-
-        def goOn(count):
-            self.ui.savedLabel.text = _("Saving {count} of {total} …").format(
-                count=count, total=len(items)
-            )
-            slicer.app.processEvents()
-            return True
-
-        self._saving = True
-        try:
-            with self.errorsShown(_("The reports could not be saved.")):
-                saved = save(
-                    items, folder, kinds, include_identity=parameters.includeIdentity,
-                    person=self.review.person, go_on=goOn,
-                )  # fmt: skip
-                self.ui.savedLabel.text = "\n".join(
-                    [_("Images saved: {images}").format(images=saved.images), *saved.problems]
-                )
-        finally:
-            self._saving = False
-
-    def onOpenFolder(self, *unused):
-        url = qt.QUrl.fromLocalFile(self.ui.outputPathLineEdit.currentPath)
-        qt.QDesktopServices.openUrl(url)
-
-    @contextmanager
-    def errorsShown(self, what):
-        """Tell the user in one sentence what went wrong; the log has the rest."""
-        try:
-            yield
-        except Exception as error:
-            if slicer.app.testingEnabled():
-                raise
-            logging.exception(what)
-            slicer.util.errorDisplay(f"{what}\n\n{error}")
+        self.saving.save(kinds, include_identity=parameters.includeIdentity)
 
 
 class WristQCLogic(ScriptedLoadableModuleLogic):
@@ -779,8 +403,10 @@ class WristQCLogic(ScriptedLoadableModuleLogic):
     """
 
     def __init__(self):
+        from WristQCLib.assessors import Assessors
+
         ScriptedLoadableModuleLogic.__init__(self)
-        self._assessors = {}
+        self.assessors = Assessors()
 
     def getParameterNode(self):
         return WristQCParameterNode(super().getParameterNode())
@@ -796,52 +422,45 @@ class WristQCLogic(ScriptedLoadableModuleLogic):
         :raises ValueError: if the protocol cannot be used
         :raises WristQCLib.models.ModelError: if the models' folder does not exist
         """
-        from WristQCLib.assessor import Assessor, NoModels
-        from WristQCLib.model_set import BUNDLED_MODELS, ModelSet
-        from WristQCLib.protocol import load_protocol
+        from WristQCLib.assessors import Settings
 
-        key = (bool(useModels), str(device), str(modelsFolder), str(protocolFile))
-        if key not in self._assessors:
-            models = ModelSet(modelsFolder or BUNDLED_MODELS, device) if useModels else NoModels()
-            protocol = load_protocol(Path(protocolFile)) if protocolFile else load_protocol()
-            self._assessors = {key: Assessor.create(models, protocol)}  # one set in memory
-        return self._assessors[key]
+        settings = Settings(bool(useModels), str(device), str(modelsFolder), str(protocolFile))
+        return self.assessors.get(settings)
 
-    def assess(self, image, view=None, side=None, **settings):
+    def assess(self, image, view=None, side=None, spacing=None, **settings):
         """Assessment of one image.
 
         :param image: path, or a source or Radiograph of WristQCLib
-        :param view: "frontal" or "lateral", side: "L" or "R", where a person states them
+        :param view: "frontal" or "lateral", side: "L" or "R", spacing: (x, y) in mm per pixel,
+            where a person states them
         :param settings: those of assessor()
         :raises WristQCLib.errors.RadiographError: if it cannot be read
         """
-        from WristQCLib.findings import Side, View
-        from WristQCLib.radiograph import Radiograph
-        from WristQCLib.sources import ImageSource
-        from WristQCLib.worklist import WorkItem
+        from WristQCLib.work_items import item_of
 
-        source = (
-            image if isinstance(image, ImageSource | Radiograph) else ImageSource.of_file(image)
-        )
-        item = WorkItem(source, view=view and View(view), side=side and Side(side))
+        item = item_of(image, view=view, side=side, spacing=spacing)
         return self.assessor(**settings).assess(item.read())
 
     def assessVolume(self, volumeNode, **settings):
         """Assessments of a loaded volume, one for each image that it was loaded from."""
-        return [self.assess(item.source, **settings) for item in self.itemsOfVolume(volumeNode)]
+        from WristQCLib.work_items import items_of_volumes
+
+        items = items_of_volumes([volumeNode], self.fileOfInstance)
+        return [self.assess(item.source, **settings) for item in items]
 
     def assessStudy(self, study, **settings):
         """Assessments of a study's wrist radiographs.
 
         :param study: one of studies(), or its Study Instance UID
         """
+        from WristQCLib.work_items import images_of, items_of_images
+
         if isinstance(study, str):
             found = [s for s in self.studies() if s.study.uid == study]
             if not found:
                 raise ValueError(f"The DICOM database has no wrist study with UID {study}.")
             study = found[0]
-        images = study.images or study.others
-        return [self.assess(item.source, **settings) for item in self.itemsOfImages(images)]
+        return [self.assess(i.source, **settings) for i in items_of_images(images_of(study))]
 
     def assessAllStudies(self, folder, search="", formats=("csv",), progress=None, **settings):
         """Assess all wrist studies of the DICOM database and save a table.
@@ -851,38 +470,21 @@ class WristQCLogic(ScriptedLoadableModuleLogic):
         :param progress: called with (number, total, name) before each image; False stops
         :returns: path of the table
         """
-        from WristQCLib.errors import RadiographError
-        from WristQCLib.report import ReportWriter
+        from WristQCLib.batch import assess_into_table
+        from WristQCLib.work_items import images_of, items_of_images
 
-        items = self.itemsOfImages(
-            [i for s in self.studies(search) for i in (s.images or s.others)]
-        )
+        images = [image for study in self.studies(search) for image in images_of(study)]
         assessor = self.assessor(**settings)
-        with ReportWriter(folder, formats={"csv", *formats}) as writer:
-            for number, item in enumerate(items, start=1):
-                if progress is not None and progress(number, len(items), item.name) is False:
-                    break
-                try:
-                    radiograph = item.read()
-                    writer.add(assessor.assess(radiograph), radiograph.display())
-                except RadiographError as error:
-                    writer.add_failure(item.name, str(error))
-        return writer.written["csv"]
+        return assess_into_table(items_of_images(images), assessor, folder, formats, progress)
 
     @staticmethod
     def summary(assessment):
         """Grade, total and advice as plain text."""
-        from WristQCLib.advice import advise
-        from WristQCLib.panel import badge
+        from WristQCLib.summary import summary
 
-        shown = badge(assessment)
-        first = _("{name}: grade {grade}, {total} of 100").format(
-            name=assessment.name, grade=shown.grade, total=shown.total
-        )
-        lines = [f"{first} ({shown.range})" if shown.range else first]
-        return "\n".join(lines + [f"  +{a.gain} {a.text}" for a in advise(assessment)])
+        return summary(assessment)
 
-    # Where images come from ---------------------------------------------------------------------
+    # Slicer's own -------------------------------------------------------------------------------
 
     @staticmethod
     def studies(search=""):
@@ -891,42 +493,10 @@ class WristQCLogic(ScriptedLoadableModuleLogic):
         :raises WristQCLib.dicom_database.DatabaseError: if the database is not open
         """
         from WristQCLib.dicom_database import SlicerDatabase, wrist_studies
+        from WristQCLib.work_items import with_words
 
         database = SlicerDatabase(getattr(slicer, "dicomDatabase", None))
-        words = search.casefold().split()
-        for study in wrist_studies(database):
-            about = (study.patient.label, study.study.date, study.study.description)
-            if all(word in " ".join(about).casefold() for word in words):
-                yield study
-
-    @staticmethod
-    def itemsOfImages(images):
-        """Items of work for images of the DICOM database."""
-        from WristQCLib.dicom_database import image_sources
-        from WristQCLib.worklist import WorkItem
-
-        images = list(images)
-        return [
-            WorkItem(source, study=image.study.uid)
-            for image, source in zip(images, image_sources(images), strict=True)
-        ]
-
-    def itemsOfVolume(self, volumeNode):
-        """Items of work for a loaded volume."""
-        from WristQCLib.loaded_volumes import sources_of_volume
-        from WristQCLib.worklist import WorkItem
-
-        if volumeNode is None:
-            raise ValueError(_("Choose a loaded volume."))
-        return [WorkItem(source) for source in sources_of_volume(volumeNode, self.fileOfInstance)]
-
-    @staticmethod
-    def itemsOfPath(path):
-        """Items of work for a file, a folder, a DICOMDIR or a zip archive."""
-        from WristQCLib.sources import find_images
-        from WristQCLib.worklist import WorkItem
-
-        return [WorkItem(source) for source in find_images([path])]
+        yield from with_words(wrist_studies(database), search)
 
     @staticmethod
     def fileOfInstance(uid):
@@ -943,8 +513,6 @@ class WristQCLogic(ScriptedLoadableModuleLogic):
         from WristQCLib.resources import RESOURCES
 
         return RESOURCES / "SampleData"
-
-    # Packages and person ------------------------------------------------------------------------
 
     @staticmethod
     def requirements():
@@ -963,7 +531,7 @@ class WristQCLogic(ScriptedLoadableModuleLogic):
         from WristQCLib.packages import install
 
         install(self.requirements())
-        self._assessors.clear()
+        self.assessors.forget()
 
     @staticmethod
     def userName():
@@ -1065,9 +633,9 @@ class WristQCTest(ScriptedLoadableModuleTest):
         node.SetNthControlPointPosition(1, position[0], position[1] - 20.0, position[2])
         self.assertLess(review.assessment.score.total, 90)
         self.assertIn(str(review.assessment.score.total), widget.ui.totalLabel.text)
-        widget.onUndo()
+        widget.ui.undoButton.click()
         self.assertEqual(review.assessment.score.total, 90)
-        widget.onArtefactStated(1)
+        widget.corrections.state_artefact(1)
         self.assertEqual(review.assessment.score.total, 100)
         self.assertEqual(widget.ui.gradeLabel.text, "A")
         self.delayDisplay("The panel follows the points")
@@ -1079,7 +647,7 @@ class WristQCTest(ScriptedLoadableModuleTest):
         for point in self.labelled(WristQCLogic.sampleFolder() / "lateral_good.dcm").keypoints:
             session.move(point.name, point.position)
         total = session.assessment.score.total
-        with slicer.util.tempDirectory() as folder:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             scene = str(Path(folder) / "review.mrb")
             self.assertTrue(slicer.util.saveScene(scene))
             slicer.mrmlScene.Clear()
@@ -1093,7 +661,10 @@ class WristQCTest(ScriptedLoadableModuleTest):
     def test_DatabaseStudiesAreAssessed(self):
         from DICOMLib import DICOMUtils
 
-        with slicer.util.tempDirectory() as folder, DICOMUtils.TemporaryDICOMDatabase() as database:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            DICOMUtils.TemporaryDICOMDatabase() as database,
+        ):
             DICOMUtils.importDicom(str(WristQCLogic.sampleFolder()), database)
             logic = WristQCLogic()
             studies = list(logic.studies())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import subprocess
 import sys
 from pathlib import Path
 
@@ -21,6 +22,10 @@ MODULE_TITLE = "Wrist Radiograph Quality"
 
 class InstallError(RuntimeError):
     """Packages could not be installed; one sentence that says what to do."""
+
+
+class Declined(InstallError):  # noqa: N818 - nothing went wrong
+    """The person did not want them installed."""
 
 
 def install_hint(what: str) -> str:
@@ -68,8 +73,10 @@ def install(requirements: list[str], *, requester: str = "WristQC") -> None:
 
     Raises
     ------
+    Declined
+        If the person did not want it.
     InstallError
-        If Slicer is too old, the person declined, or it failed.
+        If Slicer is too old, or it failed.
     """
     import slicer
 
@@ -93,10 +100,16 @@ def install(requirements: list[str], *, requester: str = "WristQC") -> None:
             packaging.pip_ensure(others, requester=requester)
     except InstallError:
         raise
-    except Exception as error:  # declined, no network, no space, no such version
+    except subprocess.CalledProcessError as error:
+        raise InstallError(
+            "The packages were not installed: pip failed, see the log of Slicer for what it said."
+        ) from error
+    except Exception as error:
+        if type(error) is RuntimeError:  # what Slicer raises when it is declined
+            raise Declined(str(error)) from error
         raise InstallError(
             f"The packages were not installed: {str(error).rstrip('.')}. Check the network, and"
-            " the log of Slicer for what pip said."
+            " the log of Slicer."
         ) from error
     importlib.invalidate_caches()
     from WristQCLib.decoding import know_gdcm
@@ -119,7 +132,7 @@ def _install_torch(requirements: list[str], packaging: object, requester: str) -
             " Utils, restart Slicer, and install again."
         )
     if logic.installTorch(askConfirmation=True, torchVersionRequirement=specifier) is None:
-        raise InstallError("PyTorch was not installed because it was declined.")
+        raise Declined("PyTorch was not installed because it was declined.")
 
 
 def _application(slicer: object) -> str:

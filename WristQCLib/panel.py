@@ -5,7 +5,6 @@ Knows no widgets, so that it can be read and tested without any.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -14,20 +13,11 @@ from WristQCLib.advice import Advice
 from WristQCLib.assessment import Assessment, PartScore, Section, TaskScore
 from WristQCLib.findings import Finding
 from WristQCLib.keypoints import Keypoint, words
-from WristQCLib.protocol import PartRule, Protocol
+from WristQCLib.protocol import PartRule
+from WristQCLib.translation import translator
+from WristQCLib.wording import UNKNOWN, full_band, grade_rank, measured
 
-GRADE_COLOURS = ("#00795a", "#0067a6", "#b87a00", "#c4500a")
-"""By rank, best first; those of the report (`Resources/Report/report.css`)."""
-UNKNOWN_COLOUR = "#77838f"
-
-
-def _(text: str) -> str:
-    """`text` in the language of the application, where there is one: 3D Slicer."""
-    try:
-        from slicer.i18n import tr
-    except ImportError:
-        return text
-    return str(tr(text))
+_ = translator(__file__)
 
 
 class State(Enum):
@@ -46,18 +36,18 @@ class Badge:
     ----------
     grade
         Letter of the grade.
-    colour
-        ``#RRGGBB`` of the grade.
+    rank
+        Of the grade, 0 for the best, by which it is coloured; None for no grade.
     total
         ``"78"``, of 100.
     range
         What is still possible, empty for a complete score.
     """
 
-    grade: str
-    colour: str
-    total: str
-    range: str
+    grade: str = UNKNOWN
+    rank: int | None = None
+    total: str = ""
+    range: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,7 +83,6 @@ class KeypointRow:
 def badge(assessment: Assessment) -> Badge:
     """Grade and total."""
     score = assessment.score
-    rank = list(_ranked(assessment.protocol)).index(score.grade)
     span = ""
     if not score.complete:
         span = _("{total} to {reachable} possible").format(
@@ -103,16 +92,8 @@ def badge(assessment: Assessment) -> Badge:
             span += _(", grade {worst} to {best}").format(
                 worst=score.grade, best=score.reachable_grade
             )
-    return Badge(
-        score.grade,
-        GRADE_COLOURS[min(rank, len(GRADE_COLOURS) - 1)],
-        str(score.total),
-        span,
-    )
-
-
-def _ranked(protocol: Protocol) -> list[str]:
-    return sorted(protocol.grades, key=lambda grade: -protocol.grades[grade])
+    rank = grade_rank(assessment.protocol.grades, score.grade)
+    return Badge(score.grade, rank, str(score.total), span)
 
 
 def task_rows(assessment: Assessment) -> tuple[TaskRow, ...]:
@@ -150,7 +131,7 @@ def _items_row(items: list[TaskScore]) -> TaskRow:
 def _task_row(task: TaskScore, assessment: Assessment) -> TaskRow:
     lost = task.points < task.max_points
     state = State.OPEN if not task.assessable else State.LOST if lost else State.FULL
-    told = [task.reason] if task.reason else []
+    told: list[str] = [task.reason] if task.reason else []
     if state is State.LOST and task.parts:
         told += _lost_parts(task, assessment)
     return TaskRow(
@@ -165,33 +146,38 @@ def _task_row(task: TaskScore, assessment: Assessment) -> TaskRow:
 
 def _measured(task: TaskScore, assessment: Assessment) -> str:
     if task.id == "side_marker":
-        return str(assessment.side_marker.side or "–")
+        return str(assessment.side_marker.side or UNKNOWN)
     if task.id == "artefact":
         artefact = assessment.artefact
         if artefact.finding is Finding.NOT_ASSESSABLE:
-            return "–"
+            return UNKNOWN
         told = _("present") if artefact.finding is Finding.FOUND else _("none")
         return told + _confidence(artefact.probability)
-    values = [_value(part) for part in task.parts]
-    return "\n".join(values) if any(value != "–" for value in values) else "–"
+    rules = _part_rules(task, assessment)
+    values = [_value(part, rule) for part, rule in zip(task.parts, rules, strict=True)]
+    return "\n".join(values) if any(value != UNKNOWN for value in values) else UNKNOWN
+
+
+def _part_rules(task: TaskScore, assessment: Assessment) -> tuple[PartRule, ...]:
+    view = assessment.view.value
+    rules = assessment.protocol.layout[view] if view else ()
+    return next((rule.parts for rule in rules if rule.id == task.id), ())
 
 
 def _lost_parts(task: TaskScore, assessment: Assessment) -> Iterable[str]:
     """Each measurement that cost points, with what would have had them all."""
-    view = assessment.view.value
-    rules = assessment.protocol.layout[view] if view else ()
-    rule = next(rule for rule in rules if rule.id == task.id)
-    for part, part_rule in zip(task.parts, rule.parts, strict=True):
+    for part, rule in zip(task.parts, _part_rules(task, assessment), strict=True):
         if part.points < part.max_points:
-            wanted = _wanted(part_rule, part.measurement.unit)
+            unit = part.measurement.unit
+            wanted = full_band(rule.full.low, rule.full.high, unit, _)
             if len(task.parts) > 1:
                 yield _("{measurement} {value}: −{lost} (full points: {wanted}).").format(
                     measurement=_name(part),
-                    value=_value(part),
+                    value=_value(part, rule),
                     lost=part.max_points - part.points,
                     wanted=wanted,
                 )
-            elif part.measurement.unit:
+            elif unit:
                 yield _("Full points: {wanted}.").format(wanted=wanted)
 
 
@@ -200,28 +186,9 @@ def _name(part: PartScore) -> str:
     return name[:1].upper() + name[1:]
 
 
-def _value(part: PartScore) -> str:
-    measurement = part.measurement
-    if measurement.value is None:
-        return "–"
-    if not measurement.unit:
-        return _("yes") if measurement.value else _("no")
-    return _with_unit(f"{measurement.value:.1f}", measurement.unit)
-
-
-def _wanted(rule: PartRule, unit: str) -> str:
-    if not unit:
-        return _("yes")
-    full = rule.full
-    if math.isinf(full.low) or (full.low == 0 and rule.zero.low <= 0):
-        return _with_unit(f"≤ {full.high:g}", unit)
-    if math.isinf(full.high):
-        return _with_unit(f"≥ {full.low:g}", unit)
-    return _with_unit(f"{full.low:g}–{full.high:g}", unit)
-
-
-def _with_unit(text: str, unit: str) -> str:
-    return f"{text}°" if unit == "deg" else f"{text} {unit}"
+def _value(part: PartScore, rule: PartRule) -> str:
+    limits = (rule.full.low, rule.full.high, rule.zero.low, rule.zero.high)
+    return measured(part.measurement.value, part.measurement.unit, limits, _)
 
 
 def _points(points: int, reachable: int, most: int) -> str:
@@ -263,15 +230,26 @@ def remarks(assessment: Assessment) -> tuple[str, ...]:
         told.append(_("The view is unknown: state it below."))
     if assessment.spacing.value is None:
         told.append(
-            _("The pixel size is unknown, so lengths are not assessable: {why}.").format(
-                why=assessment.spacing.source.rstrip(".")
-            )
+            _(
+                "The pixel size is unknown, so lengths are not assessable: {why}. State it below"
+                " only if you know it."
+            ).format(why=assessment.spacing.source.rstrip("."))
         )
     return tuple(dict.fromkeys(told))
 
 
 def _confidence(confidence: float | None) -> str:
     return "" if confidence is None else f" ({confidence:.0%})"
+
+
+def title(name: str, assessment: Assessment | None, problem: str = "") -> str:
+    """An image on the list: ``"B 78…  wrist"``; the dots say that the score is incomplete."""
+    if problem:
+        return f"✗ {name}"
+    if assessment is None:
+        return name
+    score = assessment.score
+    return f"{score.grade} {score.total}{'' if score.complete else '…'}  {name}"
 
 
 def told_of(assessment: Assessment) -> str:

@@ -50,7 +50,7 @@ def assess(widget: Any, module: Any, folder: Path) -> None:
     widget.ui.filesPathLineEdit.setProperty("currentPath", str(folder))
     widget.ui.applyButton.click()
     run_until(lambda: not widget.review.busy, 300)
-    run_until(lambda: not widget.adviceTimer.property("active"))
+    run_until(lambda: widget.ui.adviceTable.rowCount() > 0)
 
 
 def fold(panel: Any) -> None:

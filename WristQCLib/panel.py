@@ -139,7 +139,7 @@ def _task_row(task: TaskScore, assessment: Assessment) -> TaskRow:
         task.title,
         _measured(task, assessment),
         _points(task.points, task.reachable, task.max_points),
-        " ".join(told),
+        "\n".join(told),
         state,
     )
 

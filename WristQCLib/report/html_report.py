@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from WristQCLib import wording
 from WristQCLib.assessment import Section
 from WristQCLib.keypoints import words
 from WristQCLib.report.figure import FigureDrawing
@@ -214,42 +215,15 @@ def _decimals(value: float | None, digits: int = 1) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def _with_unit(text: str, unit: str) -> str:
-    return {"deg": f"{text}°", "": text}.get(unit, f"{text} {unit}")
-
-
 def _measured(part: Mapping[str, Any]) -> str:
-    """A measured value with its unit; yes or no where there is none."""
-    value, unit = part["value"], part["unit"]
-    if value is None:
-        return "–"
-    if unit == "":
-        return "yes" if value else "no"
-    return _with_unit(_unambiguous(value, (*part["full"], *part["zero"])), unit)
-
-
-def _unambiguous(value: float, limits: Sequence[float | None]) -> str:
-    """One decimal, or as many as keep the value off a limit that it is not on."""
-    digits = 1
-    while digits < 4 and any(round(value, digits) == limit != value for limit in limits):
-        digits += 1
-    return f"{value:.{digits}f}"
+    return wording.measured(part["value"], part["unit"], (*part["full"], *part["zero"]))
 
 
 def _band(part: Mapping[str, Any], key: str) -> str:
     """The values with all points (``"full"``) or with none (``"zero"``), in words."""
-    (low, high), unit = part[key], part["unit"]
-    if unit == "":
-        return {"full": "yes", "zero": "no"}[key]
-    if key == "full":
-        if low is None:
-            return _with_unit(f"up to {high:g}", unit)
-        if high is None:
-            return _with_unit(f"from {low:g}", unit)
-        return _with_unit(f"{low:g}–{high:g}", unit)
-    ends = [f"≤ {low:g}"] if low is not None else []
-    ends += [f"≥ {high:g}"] if high is not None else []
-    return _with_unit(" or ".join(ends), unit)
+    band = {"full": wording.full_band, "zero": wording.zero_band}[key]
+    low, high = part[key]
+    return band(low, high, part["unit"])
 
 
 def _time(iso: str | None) -> str:
@@ -276,6 +250,4 @@ def _task_colour(task: Mapping[str, Any]) -> str:
 
 def _grade_colour(record: Mapping[str, Any], grade: str) -> str:
     """Colour of an overall grade by its rank, best first."""
-    grades = record["protocol"]["grades"]
-    ranked = sorted(grades, key=lambda name: -grades[name])
-    return f"g{min(ranked.index(grade), 3)}"
+    return f"g{wording.grade_rank(record['protocol']['grades'], grade)}"

@@ -8,8 +8,8 @@ from typing import Any
 from WristQCLib.advice import advise
 from WristQCLib.panel import Badge, badge, remarks, task_rows, title, told_of
 from WristQCLib.review import Review
-from WristQCLib.slicer_panel.colours import DARK, LIGHT, badge_style
-from WristQCLib.slicer_panel.qt_tools import errors_shown, is_dark, make_timer, put
+from WristQCLib.slicer_panel.colours import badge_style
+from WristQCLib.slicer_panel.qt_tools import errors_shown, make_timer, put
 from WristQCLib.slicer_panel.tables import AdviceTable, TaskTable
 from WristQCLib.translation import translator
 from WristQCLib.worklist import WorkItem
@@ -81,8 +81,7 @@ class ResultSection:
 
     def _show_badge(self, shown: Badge) -> None:
         ui = self._ui
-        theme = DARK if is_dark(ui.gradeLabel) else LIGHT
-        style = badge_style(theme, shown.rank, incomplete=bool(shown.range))
+        style = badge_style(self.tasks.theme, shown.rank, incomplete=bool(shown.range))
         put(ui.gradeLabel, text=shown.grade, styleSheet=style)
         total = f'<span style="font-size: 20pt; font-weight: bold">{shown.total}</span>'
         put(ui.totalLabel, text=_("{total} of 100").format(total=total) if shown.total else "")

@@ -11,8 +11,8 @@ from WristQCLib.panel import KeypointRow, State, TaskRow, advice_rows
 from WristQCLib.slicer_panel.colours import DARK, LIGHT, Theme
 from WristQCLib.slicer_panel.qt_tools import Widget, is_dark, make_timer
 
-PADDING = 4
-"""Pixels below the text of a row."""
+PADDING = 6
+"""Pixels that a row is higher and a column wider than its text."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,7 @@ class _Table:
         for column in range(table.columnCount):
             if column != self._stretched:
                 table.resizeColumnToContents(column)
+                table.setColumnWidth(column, table.columnWidth(column) + PADDING)
         table.resizeRowsToContents()
         for row, hidden in enumerate(self._hidden):
             if not hidden:
@@ -108,7 +109,7 @@ class _Table:
             if item is None:
                 item = qt.QTableWidgetItem()
                 horizontal = qt.Qt.AlignRight if new.right else qt.Qt.AlignLeft
-                item.setTextAlignment(int(horizontal) | int(qt.Qt.AlignTop))
+                item.setTextAlignment(int(horizontal) | int(qt.Qt.AlignVCenter))
                 self.table.setItem(row, column, item)
             if old.text != new.text:
                 item.setText(new.text)

@@ -340,7 +340,7 @@ def test_a_network_with_a_close_domain_has_a_say_in_whether_the_thumb_is_there(
     tmp_path: Path,
 ) -> None:
     def at(position: tuple[float, float], presence: float) -> Located:
-        return Located(position, presence, 0.5, 2.0, 0.0)
+        return Located(position, presence, 0.5, 2.0, 1.0)
 
     first = {
         "thumb_mcp_joint": at((10.0, 60.0), 0.4),

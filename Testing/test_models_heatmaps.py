@@ -58,11 +58,14 @@ def test_two_equal_peaks_have_a_second_ratio_near_one() -> None:
     assert decode(heat_maps[0] + 0.9 * heat_maps[1], 2.0).second_ratio == pytest.approx(0.9)
 
 
-def test_a_wider_peak_has_a_larger_width() -> None:
-    points = np.array([[20.0, 20.0]])
-    narrow = decode(gaussian_heat_maps(points, (41, 41), 2.0)[0], 3.0).width
-    wide = decode(gaussian_heat_maps(points, (41, 41), 4.0)[0], 3.0).width
-    assert narrow < wide
+def test_the_extent_is_a_peaks_deviation_and_grows_with_a_second_peak() -> None:
+    point, other = np.array([[20.0, 20.0]]), np.array([[20.0, 50.0]])
+    one = gaussian_heat_maps(point, (71, 41), 3.0)[0]
+    # A little less than 3, for what is under 2 % of the peak does not count.
+    assert decode(one, 3.0).extent == pytest.approx(2.8, abs=0.1)
+    two = one + 0.5 * gaussian_heat_maps(other, (71, 41), 3.0)[0]
+    # A third of the mass 30 px away along one of two axes: root of 2.8^2 + 30^2 / 3 / 2 = 12.6.
+    assert decode(two, 3.0).extent == pytest.approx(12.6, abs=0.4)
 
 
 def test_an_empty_map_is_decoded_without_failing() -> None:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
+from scipy.stats import spearmanr
 
 from training import paper
 from training.metrics import (
@@ -201,8 +202,7 @@ def rank_correlation(first: Sequence[float], second: Sequence[float]) -> float:
     """Spearman's, NaN for fewer than three values or no variation."""
     if len(first) < 3 or len(set(first)) < 2 or len(set(second)) < 2:
         return math.nan
-    ranks = [np.argsort(np.argsort(values)) for values in (first, second)]
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(spearmanr(first, second).statistic)
 
 
 def artefact_section(images: Sequence[ImageResult], threshold: float) -> list[str]:

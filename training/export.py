@@ -14,7 +14,6 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -24,24 +23,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from training.calibration import Error, fit_spread, rounded
 from training.config import TrainingConfig
 from training.evaluate import MODELS
 from training.evaluation_report import point_figures
 from training.labels import LabelledImage, label_paths, read_image, read_label
-from training.metrics import best_threshold, classification_figures
-from training.results import PointResult, compare
+from training.metrics import best_threshold, classification_figures, coverage
+from training.onnx_export import write_onnx
+from training.results import compare, known_spacing
 from training.train import save, write_beside
 from WristQCLib.findings import View
 from WristQCLib.keypoints import KEYPOINT_NAMES
 from WristQCLib.models import ImageClassifier, KeypointDetector
-from WristQCLib.models.bundles import INFERENCE, METADATA, NETWORKS, TRAIN, WEIGHTS
+from WristQCLib.models.bundles import INFERENCE, METADATA, NETWORKS, TRAIN, WEIGHTS, Bundle
 from WristQCLib.models.gu2net import of_domains
 
-RAYLEIGH_MEDIAN = 1.1774
-"""Median of a radial error in standard deviations of one axis."""
-
-THRESHOLD_RANGE = (0.2, 0.6)
-"""A threshold that few absent points or clear cases decide is kept within this range."""
+THRESHOLD_RANGE, FEW_CASES = (0.2, 0.6), 20
+"""A threshold that fewer absent (or present) points decide is kept within this range."""
 
 CLASSIFIER_LABELS = {"artefact": ("artefact", "none"), "view": ("frontal", "lateral")}
 
@@ -221,44 +219,63 @@ def write_bundle(
 def calibrate_keypoints(
     detector: KeypointDetector, labels: Sequence[LabelledImage]
 ) -> dict[str, Any]:
-    """Thresholds, spread factors and figures of a detector on validation images.
+    """Thresholds, spreads and figures of a detector on validation images.
 
-    The detector must have been exported with thresholds of 0 and spread factors of 1.
+    The detector must have been exported with thresholds of 0 and plain spreads.
     """
-    found = [(label, detector.detect(read_image(label.image_path))) for label in labels]
-    thresholds: dict[str, float] = {}
-    for name in detector.names:
-        threshold = best_threshold(
-            [k.confidence or 0.0 for _, keypoints in found for k in keypoints if k.name == name],
-            [name in label.points for label, _ in found],
-        )
-        thresholds[name] = round(float(np.clip(threshold, *THRESHOLD_RANGE)), 3)
-    factors: dict[str, float] = {}
-    figures: dict[str, Any] = {"images": len(labels)}
-    everything = [
-        (bool(label.factors), applied(result, thresholds))
-        for label, keypoints in found
-        for result in compare(label, keypoints)
+    located = [
+        (label, detector.locate(read_image(label.image_path), known_spacing(label)))
+        for label in labels
     ]
-    for name in detector.names:
-        seen = [r for _, r in everything if r.keypoint == name and r.in_image and r.found]
-        ratio = 1.0
-        if seen:
-            spread = np.median([r.spread_px for r in seen])
-            ratio = np.median([r.error_px for r in seen]) / (RAYLEIGH_MEDIAN * spread)
-        factors[name] = round(float(ratio), 4)
+    detector.thresholds = {
+        name: decided_threshold(
+            [points[name].presence for _, points in located],
+            [name in label.points for label, _ in located],
+        )
+        for name in detector.names
+    }
+    errors = [
+        Error(
+            name,
+            float(np.hypot(*np.subtract(point.position, label.points[name]))) / point.pixel,
+            point.extent,
+            point.height,
+        )
+        for label, points in located
+        for name, point in points.items()
+        if name in label.points and point.presence >= detector.thresholds[name]
+    ]
+    factors, (by_extent, by_height) = fit_spread(errors, detector.names)
+    detector.spread_factors = rounded(factors)
+    detector.spread_exponents = round(by_extent, 3), round(by_height, 3)
+    results = [
+        result
+        for label, points in located
+        for result in compare(label, detector.keypoints(points, label.size))
+    ]
+    figures: dict[str, Any] = {"images": len(labels)}
     for kind in ("simulated", "real"):
-        part = [r for simulated, r in everything if simulated == (kind == "simulated")]
+        part = [r for r in results if bool(r.factors) == (kind == "simulated")]
         if part:
-            figures[kind] = {k: round(v, 3) for k, v in point_figures(part).items()}
-    return {"presence_thresholds": thresholds, "spread_factors": factors, "figures": figures}
+            figures[kind] = rounded(point_figures(part), 3)
+    held = [(r.error_px, r.spread_px) for r in results if not math.isnan(r.error_px)]
+    if held:
+        shares = coverage(*zip(*held, strict=True))
+        figures["within_circle"] = {f"{share:.0%}": round(x, 3) for share, x in shares.items()}
+    return {
+        "presence_thresholds": detector.thresholds,
+        "spread_factors": detector.spread_factors,
+        "spread_exponents": list(detector.spread_exponents),
+        "figures": figures,
+    }
 
 
-def applied(result: PointResult, thresholds: Mapping[str, float]) -> PointResult:
-    """The result as it is with a presence threshold: not found means no error either."""
-    if result.presence >= thresholds[result.keypoint]:
-        return result
-    return replace(result, found=False, error_px=math.nan, error_mm=math.nan)
+def decided_threshold(scores: Sequence[float], truth: Sequence[bool]) -> float:
+    """The threshold with the highest accuracy, within reason where few cases decide it."""
+    threshold = best_threshold(scores, truth)
+    if min(sum(truth), len(truth) - sum(truth)) < FEW_CASES:
+        threshold = float(np.clip(threshold, *THRESHOLD_RANGE))
+    return round(threshold, 3)
 
 
 def calibrate_classifier(
@@ -273,7 +290,7 @@ def calibrate_classifier(
     truth = [
         label.artefact if task == "artefact" else label.view is View.FRONTAL for label in labels
     ]
-    threshold = round(float(np.clip(best_threshold(scores, truth), *THRESHOLD_RANGE)), 3)
+    threshold = decided_threshold(scores, truth)
     figures = classification_figures(scores, truth, threshold)
     return {"threshold": threshold, "figures": {k: round(v, 4) for k, v in figures.items()}}
 
@@ -306,6 +323,7 @@ def export(
             start = {
                 "presence_thresholds": dict.fromkeys(names, 0.0),
                 "spread_factors": dict.fromkeys(names, 1.0),
+                "spread_exponents": [1.0, 0.0],
             }
         own |= {
             "flip_average": config.augmentation.flip > 0,
@@ -323,6 +341,8 @@ def export(
             else:
                 own |= calibrate_keypoints(KeypointDetector.from_bundle(draft, "cpu"), chosen)
             write_bundle(draft, weights, config, view, version, own, changes)
+            bundle = Bundle.read(draft, "classification" if view is None else "keypoints")
+            write_onnx(bundle.network(torch.device("cpu")), config.input_size, draft / "models")
             shutil.copytree(draft, models / name, dirs_exist_ok=True)
         made.append(models / name)
     return made

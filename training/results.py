@@ -94,6 +94,13 @@ def millimetres_per_pixel(
     return None
 
 
+def known_spacing(label: LabelledImage, spacing: float | None = None) -> tuple[float, float] | None:
+    """(x, y) spacing for a detector, which is not told one that is only estimated."""
+    if label.spacing_mm is None and spacing is None:
+        return None
+    return millimetres_per_pixel(label, spacing)
+
+
 def compare(
     label: LabelledImage, found: Iterable[Keypoint], spacing: float | None = None
 ) -> list[PointResult]:
@@ -162,20 +169,16 @@ def run_models(
     view: ImageClassifier | None = None,
     spacing: float | None = None,
 ) -> tuple[list[PointResult], list[ImageResult]]:
-    """Run the models on labelled images; keypoints with the labelled view's detector.
-
-    A spacing that is only estimated from a reference width is not told to the detectors.
-    """
+    """Run the models on labelled images; keypoints with the labelled view's detector."""
     points: list[PointResult] = []
     images: list[ImageResult] = []
     for label in labels:
         pixels = read_image(label.image_path)
         pitch = millimetres_per_pixel(label, spacing)
-        known = pitch if label.spacing_mm is not None or spacing is not None else None
         seconds, seen, found = math.nan, label.keypoint_view, None
         if seen is not None and seen in detectors:
             started = time.perf_counter()
-            found = detectors[seen].detect(pixels, known)
+            found = detectors[seen].detect(pixels, known_spacing(label, spacing))
             seconds = time.perf_counter() - started
             points += compare(label, found, spacing)
         probability = math.nan if artefact is None else artefact.probability(pixels)["artefact"]

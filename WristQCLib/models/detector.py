@@ -45,13 +45,25 @@ MIN_HEIGHT_RATIO = 0.2
 
 @dataclass(frozen=True)
 class Located:
-    """One keypoint as a look at (part of) the image sees it, in the image's pixels."""
+    """One keypoint as a look at (part of) the image sees it.
+
+    Attributes
+    ----------
+    position
+        (x, y) in the image's pixels.
+    presence
+        Probability of being in the image.
+    height, extent
+        Of the heat map, see `Peak`.
+    pixel
+        Size of a heat map's pixel, in the image's pixels.
+    """
 
     position: tuple[float, float]
     presence: float
     height: float
-    width: float
-    second_ratio: float
+    extent: float
+    pixel: float
 
 
 class KeypointDetector(BundledModel):
@@ -66,7 +78,10 @@ class KeypointDetector(BundledModel):
     thresholds
         By name: probability of being in the image from which a keypoint is found.
     spread_factors
-        By name: standard deviation of the position relative to the width of the peak.
+        By name: standard deviation of the position, in pixels of the heat map, where its extent
+        and its height are 1.
+    spread_exponents
+        Powers of the extent and of the height with which it grows.
     sigma
         Standard deviation of the peaks that the network was trained on, in heat-map pixels.
     refines
@@ -87,6 +102,8 @@ class KeypointDetector(BundledModel):
             )
         self.thresholds = self._by_name(bundle.setting("presence_thresholds"))
         self.spread_factors = self._by_name(bundle.setting("spread_factors"))
+        extent, height = bundle.metadata["wristqc"].get("spread_exponents", (1.0, 0.0))
+        self.spread_exponents = float(extent), float(height)
         self.sigma = float(bundle.setting("sigma")) / network.input_stride
         self.refines = bool(bundle.setting("second_look"))
 
@@ -116,9 +133,14 @@ class KeypointDetector(BundledModel):
         ModelError
             If this is no grey image of at least 2x2 pixels.
         """
+        return self.keypoints(self.locate(image, spacing), image.shape)
+
+    def locate(
+        self, image: npt.NDArray[np.generic], spacing: tuple[float, float] | None = None
+    ) -> dict[str, Located]:
+        """Where each keypoint would be, whether it is in the image or not; as for `detect`."""
         grey, first = self._first_look(image)
-        located = self.look_again(grey, first, spacing) if self.refines else first
-        return [self._keypoint(name, located[name], grey) for name in self.names]
+        return self.look_again(grey, first, spacing) if self.refines else first
 
     def clarity(self, image: npt.NDArray[np.generic], count: int) -> float:
         """How clearly the view's keypoints are seen: tells an image of this view from others.
@@ -207,8 +229,8 @@ class KeypointDetector(BundledModel):
         stride = self.input_size[0] / heat_map.shape[0]
         peak = decode(heat_map, self.sigma)
         x, y = letterbox.to_image((np.array(peak.position) + 0.5) * stride - 0.5)
-        width = peak.width * stride / float(letterbox.scale.mean())
-        return Located((float(x), float(y)), presence, peak.height, width, peak.second_ratio)
+        pixel = stride / float(letterbox.scale.mean())
+        return Located((float(x), float(y)), presence, peak.height, peak.extent, pixel)
 
     def _there(self, located: Mapping[str, Located]) -> dict[str, tuple[float, float]]:
         """Positions of the points that are likely enough in the image."""
@@ -261,19 +283,29 @@ class KeypointDetector(BundledModel):
                 refined[name] = replace(refined[name], presence=presence)
         return refined
 
-    def _keypoint(self, name: str, located: Located, grey: FloatImage) -> Keypoint:
+    def keypoints(self, located: Mapping[str, Located], size: tuple[int, ...]) -> list[Keypoint]:
+        """What `locate` saw in an image of `size` (rows, columns), as keypoints."""
+        return [self._keypoint(name, located[name], size) for name in self.names]
+
+    def spread(self, name: str, located: Located) -> float:
+        """Standard deviation of a position along each axis, in the image's pixels."""
+        by_extent, by_height = self.spread_exponents
+        growth = located.extent**by_extent * max(located.height, 1e-6) ** by_height
+        return self.spread_factors[name] * growth * located.pixel
+
+    def _keypoint(self, name: str, located: Located, shape: tuple[int, ...]) -> Keypoint:
         placed_by = f"model:{self.identity}"
         presence = located.presence
         if presence < self.thresholds[name]:
             return Keypoint(name, Finding.NOT_FOUND, confidence=presence, placed_by=placed_by)
-        rows, columns = grey.shape
+        rows, columns = shape
         x, y = located.position
         return Keypoint(
             name,
             Finding.FOUND,
             (float(np.clip(x, -0.5, columns - 0.5)), float(np.clip(y, -0.5, rows - 0.5))),
             confidence=presence,
-            spread=located.width * self.spread_factors[name],
+            spread=self.spread(name, located),
             placed_by=placed_by,
         )
 

@@ -16,6 +16,9 @@ WINDOW_SIGMAS = 3.0
 BACKGROUND = 0.1
 """Share of the peak that is subtracted before the centroid is taken."""
 
+EXTENT_BACKGROUND = 0.02
+"""Share of the peak that is subtracted before the map's extent is taken."""
+
 
 def gaussian_heat_maps(points: Points, shape: tuple[int, int], sigma: float) -> HeatMaps:
     """Gaussians of peak 1, one per point, not rounded to pixels.
@@ -52,8 +55,9 @@ class Peak:
         (x, y) in the heat map's pixels, sub-pixel.
     height
         Value of the map at its highest pixel.
-    width
-        Standard deviation of the peak in pixels (root mean of both axes' variances).
+    extent
+        Root mean square distance from the highest pixel of all that the map shows, by axis, in
+        pixels: wide for a wide peak, and for two peaks.
     second_ratio
         Height of the highest value well outside the peak, relative to the peak: near 1 means that
         the network hesitated between two places.
@@ -61,7 +65,7 @@ class Peak:
 
     position: tuple[float, float]
     height: float
-    width: float
+    extent: float
     second_ratio: float
 
 
@@ -90,14 +94,19 @@ def decode(heat_map: HeatMaps, sigma: float) -> Peak:
     weights = np.clip(window.astype(np.float64) - BACKGROUND * height, 0.0, None)
     total = float(weights.sum())
     if total <= 0.0:
-        return Peak((float(column), float(row)), height, float(reach), 1.0)
+        return Peak((float(column), float(row)), height, float(max(rows, columns)), 1.0)
     ys, xs = np.arange(top, top + window.shape[0]), np.arange(left, left + window.shape[1])
     along_x, along_y = weights.sum(axis=0) / total, weights.sum(axis=1) / total
     x, y = float(along_x @ xs), float(along_y @ ys)
-    variance = 0.5 * (float(along_x @ (xs - x) ** 2) + float(along_y @ (ys - y) ** 2))
+    shown = np.clip(heat_map.astype(np.float64) - EXTENT_BACKGROUND * height, 0.0, None)
+    variance = 0.5 * (
+        float(shown.sum(axis=0) @ (np.arange(columns) - column) ** 2)
+        + float(shown.sum(axis=1) @ (np.arange(rows) - row) ** 2)
+    )
+    extent = float((variance / shown.sum()) ** 0.5)
     elsewhere = heat_map.copy()
     elsewhere[
         max(0, int(row) - 2 * reach) : int(row) + 2 * reach + 1,
         max(0, int(column) - 2 * reach) : int(column) + 2 * reach + 1,
     ] = 0.0
-    return Peak((x, y), height, variance**0.5, float(elsewhere.max()) / max(height, 1e-12))
+    return Peak((x, y), height, extent, float(elsewhere.max()) / max(height, 1e-12))

@@ -169,6 +169,57 @@ def assess(
         raise typer.Exit(NOTHING_ASSESSED)
 
 
+@app.command()
+def view(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Images or folders; the sample studies when none is given."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for reports and labels.")] = Path("wristqc-out"),
+    host: Annotated[
+        str,
+        typer.Option(
+            help="Name or address to listen on; others than this computer's need a token."
+        ),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for one that is free.")
+    ] = 0,
+    token: Annotated[
+        bool, typer.Option("--token", help="Ask for a token on this computer too.")
+    ] = False,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")
+    ] = True,
+    language: Annotated[str, typer.Option(help="Language of the page: en or zh.")] = "en",
+    person: Annotated[str, typer.Option(help="Name that corrections are recorded under.")] = "",
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda, cuda:N or mps: where the models run.")
+    ] = "auto",
+    protocol: Annotated[
+        Path | None, typer.Option(help="Scoring protocol (TOML) instead of the paper's.")
+    ] = None,
+    models: Annotated[
+        Path | None, typer.Option(help="Folder with model bundles instead of the bundled ones.")
+    ] = None,
+    no_models: Annotated[
+        bool, typer.Option("--no-models", help="Leave what needs models to a person.")
+    ] = False,
+) -> None:
+    """See, correct and save studies in a browser, without 3D Slicer."""
+    from WristQCLib.viewer.command import run
+    from WristQCLib.viewer.serve import Address, ViewerError
+
+    try:
+        run(
+            console, paths, out, Address(host, port, token), browser=browser, language=language,
+            person=person, device=device, protocol=protocol, models=models, no_models=no_models,
+        )  # fmt: skip
+    except ViewerError as error:
+        errors.print(f"[red]{escape(str(error))}", soft_wrap=True)
+        raise typer.Exit(USAGE) from None
+
+
 def _progress() -> Progress:
     return Progress(
         TextColumn("{task.description}"),

@@ -30,7 +30,7 @@ from WristQCLib.resources import RESOURCES
 SAMPLES = ("frontal_monochrome1", "lateral_no_spacing")
 """Both of left wrists; one is incomplete, because its pixel size is unknown."""
 PERSON = "Dr. Ada Example"
-PANEL_WIDTH, VIEW_WIDTH, HEIGHT, GAP = 470, 590, 960, 4
+PANEL_WIDTH, VIEW_WIDTH, HEIGHT, GAP = 540, 640, 1050, 4
 BACKGROUND = "#2b2b2b"
 FOLDED = ("Images", "Settings", "Save")
 
@@ -99,6 +99,7 @@ def main() -> None:
             if not composed(panel, [view.picture() for view in views]).save(str(out)):
                 raise SystemExit(f"The picture {out} cannot be written.")
             print(f"{out}: {widget.review.current.name}, {panel.height()} pixels of panel")
+            panel.close()
             widget.cleanup()
 
 

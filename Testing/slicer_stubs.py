@@ -19,6 +19,7 @@ import os
 import sys
 import types
 import typing
+import unittest
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import Enum
@@ -203,8 +204,8 @@ class ScriptedLoadableModuleWidget:
         self.reloaded = True
 
 
-class ScriptedLoadableModuleTest:
-    """Slicer's is a unittest.TestCase; the module's own test only runs there."""
+class ScriptedLoadableModuleTest(unittest.TestCase):
+    def delayDisplay(self, message: str, *_: Any, **__: Any) -> None: ...
 
 
 def parameterNodeWrapper(cls: type) -> type:

@@ -207,6 +207,160 @@ def test_choosing_a_task_draws_its_lines_alone_and_choosing_it_again_all(widget)
     assert overlay._tasks == ()
 
 
+def test_a_pixel_size_is_asked_for_only_where_the_file_tells_none(widget):
+    line = widget.ui.spacingLineEdit
+    run(widget, "frontal_good")
+    assert line.isHidden()
+    assert widget.ui.spacingLabel.isHidden()
+    run(widget, "lateral_no_spacing")
+    widget.ui.nextButton.click()
+    assert not line.isHidden()
+    assert text(line) == ""
+    assert "pixel size is unknown" in text(widget.ui.remarksLabel)
+
+
+def state_spacing(widget: Any, said: str) -> None:
+    widget.ui.spacingLineEdit.setProperty("text", said)
+    widget.ui.spacingLineEdit.editingFinished.emit()
+
+
+def test_a_stated_pixel_size_makes_lengths_count_and_is_taken_back_by_emptying_it(widget):
+    run(widget, "lateral_no_spacing")
+    label(widget)
+    assert widget.review.assessment.score.total == 78
+    state_spacing(widget, "0,2 mm")
+    assert widget.review.assessment.geometry.spacing == (0.2, 0.2)
+    assert widget.review.assessment.score.task("lateral_3").assessable
+    assert text(widget.ui.spacingLineEdit) == "0.2"
+    assert not widget.ui.spacingLineEdit.isHidden()  # what was stated can be changed
+    assert "pixel size is unknown" not in text(widget.ui.remarksLabel)
+    state_spacing(widget, "")
+    assert widget.review.assessment.score.total == 78
+    assert "pixel size is unknown" in text(widget.ui.remarksLabel)
+
+
+def test_an_impossible_pixel_size_is_refused_and_leaves_what_was(widget, slicer):
+    run(widget, "lateral_no_spacing")
+    state_spacing(widget, "20")
+    assert "cannot be" in slicer.app.messages[-1]
+    assert text(widget.ui.spacingLineEdit) == ""
+    assert not widget.review.assessment.spacing.known
+
+
+def test_a_move_touches_only_the_cells_that_changed(widget):
+    run(widget, "frontal_good")
+    label(widget)
+    table, touched = widget.ui.tasksTable, []
+    table.itemChanged.connect(lambda item: touched.append((item.row(), item.column())))
+    node = widget.review.session.points_node
+    x, y, z = node.GetNthControlPointPosition(1)
+    node.SetNthControlPointPosition(1, x, y - 1, z)
+    changed = {column for _row, column in touched}
+    assert touched
+    assert 1 in changed  # what is measured
+    assert all(row >= 6 for row, _column in touched)  # header, marker and object stay as they were
+
+
+def test_a_row_that_tells_of_lost_points_comes_and_goes_without_a_new_table(widget):
+    run(widget, "frontal_good")
+    label(widget)
+    table = widget.ui.tasksTable
+    count, item = table.rowCount(), table.item(10, 0)
+    assert "perpendicular" in item.text()
+    assert table.isRowHidden(11)
+    node = widget.review.session.points_node
+    x, y, z = node.GetNthControlPointPosition(1)
+    node.SetNthControlPointPosition(1, x, y - 20, z)
+    assert not table.isRowHidden(11)
+    assert rows(table)[11][0] == "Full points: up to 5°."
+    assert table.rowCount() == count
+    assert table.item(10, 0) is item
+    widget.ui.undoButton.click()
+    assert table.isRowHidden(11)
+
+
+def test_keys_work_while_the_module_is_open_and_not_while_another_is(widget, slicer, monkeypatch):
+    from PySide6 import QtGui, QtWidgets
+
+    window = QtWidgets.QMainWindow()
+    monkeypatch.setattr(slicer.util, "mainWindow", lambda: window)
+
+    def keys() -> dict[str, Any]:
+        found = window.findChildren(QtGui.QShortcut)
+        return {shortcut.property("key").toString(): shortcut for shortcut in found}
+
+    widget.shortcuts.start()
+    run(widget, "frontal_good", "frontal_bad")
+    label(widget)
+    assert keys().keys() == {"Z", "Y", "P", ",", "."}
+    node = widget.review.session.points_node
+    x, y, z = node.GetNthControlPointPosition(1)
+    node.SetNthControlPointPosition(1, x, y - 20, z)
+    total = widget.review.assessment.score.total
+    keys()["Z"].activated.emit()
+    assert widget.review.assessment.score.total == 90
+    keys()["Y"].activated.emit()
+    assert widget.review.assessment.score.total == total
+    keys()["."].activated.emit()
+    assert widget.review.current.name == "frontal_bad"
+    keys()["P"].activated.emit()
+    mode = slicer.mrmlScene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
+    assert mode.GetCurrentInteractionMode() == mode.Place
+    assert widget.corrections.keypoints.chosen == "thumb_mcp_joint"  # the first to be placed
+    keys()[","].activated.emit()
+    assert widget.review.current.name == "frontal_good"
+    widget.exit()
+    QtWidgets.QApplication.sendPostedEvents(None, 52)  # deferred deletion
+    assert keys() == {}
+
+
+def test_a_path_that_was_emptied_is_not_kept(widget, slicer):
+    widget.ui.modelsPathLineEdit.setProperty("currentPath", "/models")
+    assert slicer.app._settings["WristQC/ModelsFolder"] == "/models"
+    widget.ui.modelsPathLineEdit.setProperty("currentPath", "")
+    assert slicer.app._settings["WristQC/ModelsFolder"] == ""
+
+
+def test_without_a_path_there_is_nothing_to_assess(widget, module):
+    widget._parameterNode.source = module.InputSource.FILES
+    widget.ui.filesPathLineEdit.setProperty("currentPath", "/images")
+    assert widget.ui.applyButton.isEnabled()
+    widget.ui.filesPathLineEdit.setProperty("currentPath", "")
+    assert not widget.ui.applyButton.isEnabled()
+
+
+def test_no_image_is_fetched_while_a_message_is_open(widget, slicer, monkeypatch):
+    slicer.app.testing = False
+    ticking: list[bool] = []
+    monkeypatch.setattr(
+        slicer.util, "errorDisplay", lambda *_: ticking.append(widget.runTimer.property("active"))
+    )
+
+    def fail(*_: Any) -> None:
+        raise ValueError("no view")
+
+    monkeypatch.setattr(widget.review, "_show", fail)
+    try:
+        run(widget, "frontal_good")
+    finally:
+        slicer.app.testing = True
+    assert ticking
+    assert not any(ticking)
+
+
+def test_declining_an_installation_shows_no_error(widget, slicer, monkeypatch):
+    from WristQCLib.packages import Declined
+
+    def decline() -> None:
+        raise Declined("User declined package installation")
+
+    monkeypatch.setattr(widget.settings, "_missing", lambda: ["torch>=2.4"])
+    monkeypatch.setattr(widget.settings, "_install", decline)
+    widget.ui.installButton.click()
+    assert slicer.app.messages == []
+    assert not widget.ui.setupFrame.isHidden()
+
+
 def test_images_are_stepped_through_and_both_views_of_a_study_shown(widget):
     run(widget, "frontal_good", "frontal_bad")
     assert widget.ui.imageComboBox.count() == 2
@@ -391,3 +545,28 @@ def test_summary_tells_grade_total_and_advice(module):
         "frontal_bad: grade D, 26 of 100 (26 to 72 possible, grade D to C)"
     )
     assert "  +20 place the L marker" in told
+
+
+# The module's own test ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "test_SampleImagesAreScored", "test_LoadedVolumeIsAssessed",
+        "test_PanelRunsAndFollowsPoints", "test_PixelSizeIsStated",
+    ],
+)  # fmt: skip
+def test_the_modules_own_test_passes(widget, module, slicer, monkeypatch, name):
+    """Those that need neither Slicer's file formats nor its DICOM database."""
+    panel = types.SimpleNamespace(self=lambda: widget)
+    monkeypatch.setattr(slicer.util, "selectModule", lambda name: None, raising=False)
+    monkeypatch.setattr(
+        slicer, "modules",
+        types.SimpleNamespace(wristqc=types.SimpleNamespace(widgetRepresentation=lambda: panel)),
+        raising=False,
+    )  # fmt: skip
+    test = module.WristQCTest(name)
+    monkeypatch.setattr(test, "delayDisplay", lambda *_: None)
+    test.setUp()
+    getattr(test, name)()

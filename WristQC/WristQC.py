@@ -561,6 +561,7 @@ class WristQCTest(ScriptedLoadableModuleTest):
             self.test_SampleImagesAreScored,
             self.test_LoadedVolumeIsAssessed,
             self.test_PanelRunsAndFollowsPoints,
+            self.test_PixelSizeIsStated,
             self.test_SceneIsSavedAndRestored,
             self.test_DatabaseStudiesAreAssessed,
         ):
@@ -639,6 +640,20 @@ class WristQCTest(ScriptedLoadableModuleTest):
         self.assertEqual(review.assessment.score.total, 100)
         self.assertEqual(widget.ui.gradeLabel.text, "A")
         self.delayDisplay("The panel follows the points")
+
+    def test_PixelSizeIsStated(self):
+        widget = self.panel()
+        self.runPanel(widget, WristQCLogic.sampleFolder() / "lateral_no_spacing.dcm")
+        for point in self.labelled(
+            WristQCLogic.sampleFolder() / "lateral_no_spacing.dcm"
+        ).keypoints:
+            widget.review.session.move(point.name, point.position)
+        self.assertFalse(widget.review.assessment.score.task("lateral_3").assessable)
+        widget.ui.spacingLineEdit.text = "0.2"
+        widget.ui.spacingLineEdit.editingFinished.emit()
+        self.assertTrue(widget.review.assessment.score.task("lateral_3").assessable)
+        self.assertEqual(widget.review.assessment.spacing.value, (0.2, 0.2))
+        self.delayDisplay("A pixel size is stated")
 
     def test_SceneIsSavedAndRestored(self):
         widget = self.panel()

@@ -106,6 +106,8 @@ class TrainingConfig:
         One of `TASKS`.
     views
         Domains of the keypoint network, in order; for classifiers, the views that they see.
+    turns
+        Order in which batches of the views follow each other, by index; empty: evenly.
     close_domains
         The second look has domains of its own, after those of the whole images.
     network
@@ -139,6 +141,7 @@ class TrainingConfig:
     name: str
     task: str
     views: tuple[str, ...] = ("frontal", "lateral")
+    turns: tuple[int, ...] = ()
     close_domains: bool = False
     network: dict[str, Any] = field(default_factory=dict)
     input_size: tuple[int, int] = (384, 320)

@@ -296,10 +296,12 @@ class RadiographDataset(Dataset[Sample]):
 
     def _mask(self, image: CachedImage, geometry: Geometry) -> FloatImage:
         """`foreign_object_mask` in the input, (2, rows, columns)."""
-        size = self.training_size
-        if not image.label.artefact:
-            return np.zeros((2, *size), np.float32)
-        return np.stack([warp(part, geometry, size) for part in image.foreign_object_mask()])
+        mask = np.zeros((2, *self.training_size), np.float32)
+        if image.label.artefact:
+            for k, part in enumerate(image.foreign_object_mask()):
+                if part.any():
+                    mask[k] = warp(part, geometry, self.training_size)
+        return mask
 
     def _lay_on(
         self,
@@ -379,7 +381,9 @@ class MixedBatches(Sampler[list[Ask]]):
     def __iter__(self) -> Iterator[list[Ask]]:
         config, sources = self.dataset.config, self.dataset.sources
         rng = np.random.default_rng([config.seed, self.epoch])
-        groups = [group for group in self.dataset.groups() if group]
+        every = self.dataset.groups()
+        turns = config.turns if len(every) > 1 and config.turns else range(len(every))
+        groups = [every[turn] for turn in turns if every[turn]]
         for step in range(len(self)):
             group = groups[step % len(groups)]
             shares = np.array([sources[source].share for source in group])

@@ -162,11 +162,14 @@ def laid_over(
 
 def exposed(image: FloatImage) -> npt.NDArray[np.bool_]:
     """Where an image is not the even grey of a shutter or of a letterbox; (rows, columns)."""
-    size = 9
-    uneven = ndimage.maximum_filter(image, size) - ndimage.minimum_filter(image, size) > 0.004
+    # Every third pixel tells as much, in a ninth of the time.
+    coarse = image[::3, ::3]
+    uneven = ndimage.maximum_filter(coarse, 3) - ndimage.minimum_filter(coarse, 3) > 0.004
     # An edge of the shutter makes its surroundings uneven, half a window wide.
-    inside: npt.NDArray[np.bool_] = ndimage.minimum_filter(uneven, size)
-    return inside
+    inside = ndimage.minimum_filter(uneven, 3)
+    rows, columns = image.shape
+    whole: npt.NDArray[np.bool_] = inside.repeat(3, 0).repeat(3, 1)[:rows, :columns]
+    return whole
 
 
 def add_attenuation(rng: np.random.Generator, image: FloatImage, mu_t: FloatImage) -> FloatImage:

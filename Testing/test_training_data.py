@@ -272,7 +272,7 @@ def test_batches_hold_one_view_each_and_follow_the_shares_and_the_seed(tmp_path:
     frontal = [data.images[i].source for batch in batches[::2] for i, *_ in batch]
     assert np.mean(frontal) == pytest.approx(0.25, abs=0.06)
     data.config = config(samples_per_epoch=60, turns=(0, 1, 1))
-    views = [data.images[batch[0].index].label.view for batch in MixedBatches(data, epoch=0)]
+    views = [data.images[batch[0][0]].label.view for batch in MixedBatches(data, epoch=0)]
     assert views[:4] == [View.FRONTAL, View.LATERAL, View.LATERAL, View.FRONTAL]
 
 

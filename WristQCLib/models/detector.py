@@ -33,11 +33,14 @@ if TYPE_CHECKING:
 
     from WristQCLib.models.gu2net import GU2Net
 
-MAX_SHIFT = 0.25
-"""A second look that moves a point by more than this share of the diagonal is not believed."""
-
 LEAST_SOUGHT = 0.02
 """Presence from which a point is looked at closely, where the closer look tells its presence."""
+
+LEAST_GUIDING = 0.2
+"""Presence from which a point tells where others are sought."""
+
+MAX_SHIFT = 0.25
+"""A second look that moves a point by more than this share of the diagonal is not believed."""
 
 MIN_HEIGHT_RATIO = 0.2
 """... nor one whose peak is lower than this share of the first look's."""
@@ -233,11 +236,11 @@ class KeypointDetector(BundledModel):
         return Located((float(x), float(y)), presence, peak.height, peak.extent, pixel)
 
     def _there(self, located: Mapping[str, Located]) -> dict[str, tuple[float, float]]:
-        """Positions of the points that are likely enough in the image."""
+        """Positions of the points that may be in the image: they guide the search for others."""
         return {
             name: point.position
             for name, point in located.items()
-            if point.presence >= self.thresholds[name]
+            if point.presence >= LEAST_GUIDING
         }
 
     def look_again(

@@ -319,6 +319,18 @@ def test_a_field_may_end_on_either_side_of_the_thumb_but_keeps_the_styloids() ->
     assert cut_beside_thumb(np.random.default_rng(0), (200, 220), points) == (0, 0, 220, 200)
 
 
+def test_validation_images_are_taken_evenly_and_by_the_shares_of_their_sources(
+    tmp_path: Path,
+) -> None:
+    for k in range(12):
+        write_labelled(tmp_path / "s" / "val", f"s{k:02d}", FRONTAL, frontal=True)
+        write_labelled(tmp_path / "r" / "val", f"r{k:02d}", FRONTAL, frontal=True)
+    sources = [Source(tmp_path / "s", 3.0), Source(tmp_path / "r", 1.0)]
+    data = RadiographDataset(sources, config(validation_images=8), "val")
+    names = [image.label.image_path.stem for image in data.images]
+    assert names == ["s00", "s02", "s04", "s06", "s08", "s10", "r00", "r06"]
+
+
 def test_a_source_is_parsed_from_folder_and_share(tmp_path: Path) -> None:
     assert Source.parse(f"{tmp_path}=0.25") == Source(tmp_path, 0.25)
     assert Source.parse(str(tmp_path)) == Source(tmp_path, 1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,6 +171,12 @@ class CachedImage:
         return np.stack(masks)
 
 
+def thinned(paths: Sequence[Path], limit: int) -> list[Path]:
+    """At most `limit` of the paths, evenly."""
+    step = max(1.0, len(paths) / limit)
+    return [paths[int(k * step)] for k in range(min(limit, len(paths)))]
+
+
 class RadiographDataset(Dataset[Sample]):
     """Samples for one training.
 
@@ -182,13 +189,21 @@ class RadiographDataset(Dataset[Sample]):
         self.split = split
         self.images: list[CachedImage] = []
         for index, source in enumerate(self.sources):
-            for path in label_paths(source.folder, split):
+            paths = label_paths(source.folder, split)
+            if split == "val":
+                paths = thinned(paths, self._limit(source))
+            for path in paths:
                 image = CachedImage.load(path, index, config.cache_side)
                 if self._group(image.label) is not None:
                     self.images.append(image)
         lays = split == "train" and config.augmentation.objects > 0
         self.epoch = 0
         self.bank = ObjectBank(BANK_SIZE, config.seed) if lays else None
+
+    def _limit(self, source: Source) -> int:
+        """How many images of a source are validated on, by its share."""
+        total = sum(other.share for other in self.sources)
+        return math.ceil(self.config.validation_images * source.share / total)
 
     def _group(self, label: LabelledImage) -> int | None:
         """Which batches an image belongs to (a keypoint batch is of one view); None: to none."""

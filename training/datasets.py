@@ -263,8 +263,7 @@ class RadiographDataset(Dataset[Sample]):
             )
             size = self.training_size
             if size != config.input_size:
-                room = np.subtract(config.input_size, size)[::-1]
-                geometry = geometry.shifted(*-np.floor(rng.random(2) * (room + 1)))
+                geometry = self._part(rng, image, geometry, size)
             pixels = warp(image.pixels.astype(np.float32) / 255.0, geometry, size)
             if config.task == "artefact":
                 mask = self._mask(image, geometry)
@@ -287,6 +286,21 @@ class RadiographDataset(Dataset[Sample]):
         else:
             sample["label"] = torch.tensor(float(view is View.FRONTAL))
         return sample
+
+    def _part(
+        self,
+        rng: np.random.Generator,
+        image: CachedImage,
+        geometry: Geometry,
+        size: tuple[int, int],
+    ) -> Geometry:
+        """A part of the input, (rows, columns), as far as possible about a pixel of the image."""
+        rows, columns = image.pixels.shape
+        middle = rng.random(2) * (columns - 1, rows - 1)
+        corner = map_point((middle[0], middle[1]), geometry) - np.array(size[::-1]) / 2
+        room = np.subtract(self.config.input_size, size)[::-1]
+        left, top = np.clip(np.rint(corner), 0, room)
+        return geometry.shifted(-left, -top)
 
     @property
     def training_size(self) -> tuple[int, int]:

@@ -5,7 +5,7 @@
 
   const KEYS = new Set([
     "ArrowUp", "ArrowDown", "PageUp", "PageDown", "Ctrl+z", "Ctrl+y", "Ctrl+Shift+z", "Ctrl+s",
-    "f", "+", "-", "r", "i", "l", "b", "1", "2", "3",
+    "z", "y", ",", ".", "f", "+", "-", "r", "i", "l", "b", "1", "2", "3",
   ]);
 
   window.addEventListener("keydown", (event) => {

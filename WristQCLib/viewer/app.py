@@ -13,16 +13,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from WristQCLib.advice import advise
-from WristQCLib.assessor import Assessor
 from WristQCLib.errors import RadiographError
 from WristQCLib.findings import Finding, Side, View
 from WristQCLib.report import ReportError
 from WristQCLib.review import Review
 from WristQCLib.saving import REPORTS, Kind, Saved, save
 from WristQCLib.scene import SceneAssessment, SceneError
+from WristQCLib.stated import StatementError, spacing_may_be_stated, stated_spacing
 from WristQCLib.viewer import page, rows
 from WristQCLib.viewer.language import Language
-from WristQCLib.viewer.saved import stated
+from WristQCLib.viewer.saved import RememberingAssessor, Stated, remember
 from WristQCLib.viewer.settings import Settings
 from WristQCLib.viewer.slices import SliceViews, Tool
 from WristQCLib.worklist import Order, WorkItem, first_look
@@ -52,7 +52,7 @@ class Viewer:
         See there.
     """
 
-    def __init__(self, server: Server, assessor: Assessor, settings: Settings) -> None:
+    def __init__(self, server: Server, assessor: RememberingAssessor, settings: Settings) -> None:
         from trame_slicer.core import SlicerApp
 
         self._server, self._assessor, self._settings = server, assessor, settings
@@ -60,8 +60,8 @@ class Viewer:
         self._scene_app = SlicerApp()
         _be_quiet()
         self._ids: dict[WorkItem, str] = {}
-        self._kept: dict[WorkItem, object] = {}
-        """What people had said of each image when it was last saved, or assessed."""
+        self._kept: dict[WorkItem, Stated] = {}
+        """What people had said of each image when it was last saved here."""
         self._running: asyncio.Task[None] | None = None
         self._resting: asyncio.TimerHandle | None = None
         self._saving = False
@@ -176,8 +176,7 @@ class Viewer:
         """See `review.Listener`."""
         review = self.review
         for item in review.items:
-            if item is not review.at_work and item.assessment and item not in self._kept:
-                self._kept[item] = stated(item.assessment)
+            remember(item)
         text = ""
         if review.busy:
             name = review.at_work.name if review.at_work else ""
@@ -225,11 +224,15 @@ class Viewer:
         state.current = self._ids.get(self.review.current, "") if self.review.current else ""
 
     def _unsaved(self) -> list[WorkItem]:
-        return [
-            item
-            for item in self.review.items
-            if item in self._kept and stated(item.assessment) != self._kept[item]
-        ]
+        """Images with corrections that no label file holds."""
+        return [item for item in self.review.items if not self._is_saved(item)]
+
+    def _is_saved(self, item: WorkItem) -> bool:
+        if item.assessment is None:
+            return True
+        if item in self._kept:
+            return Stated.of(item.assessment) == self._kept[item]
+        return self._assessor.is_saved(item.assessment)
 
     def _item(self, item_id: object) -> WorkItem | None:
         return next((item for item, known in self._ids.items() if known == item_id), None)
@@ -298,8 +301,9 @@ class Viewer:
             }
             if session is self.review.session:
                 active = name
-        self._server.state.views = views
-        self._server.state.active_view = active if len(views) > 1 else ""
+        with self._server.state as state:  # sizes change without any request of the page
+            state.views = views
+            state.active_view = active if len(views) > 1 else ""
 
     def _set_tool(self) -> None:
         if self._server.state.tool in list(Tool):
@@ -340,6 +344,21 @@ class Viewer:
         if side in list(Side):
             self.review.state_side(Side(side))
             self._views_changed()
+
+    def state_spacing(self, text: str) -> None:
+        """State the pixel size as a person typed it, or take it back with an empty text."""
+        now = self.review.assessment
+        if now is None or not spacing_may_be_stated(now):
+            return
+        try:
+            spacing = stated_spacing(str(text or "")[:64], now)
+        except StatementError as error:
+            self._warn(str(error))
+        else:
+            if spacing != now.spacing.value:
+                self.review.state_spacing(spacing, self._assessor)
+                self._keep_running()
+        self._server.state.stated = rows.stated_row(self.review.assessment)
 
     def state_artefact(self, said: str) -> None:
         """State whether there is a foreign object: ``"present"`` or ``"none"``."""
@@ -413,7 +432,7 @@ class Viewer:
             if set(kinds) & {Kind.LABELME, Kind.MARKUPS} and not saved.problems:
                 for item, copy in zip(items, copies, strict=True):
                     if copy.assessment is not None:
-                        self._kept[item] = stated(copy.assessment)
+                        self._kept[item] = Stated.of(copy.assessment)
             text = self._say("Images saved: {count}").replace("{count}", str(saved.images))
             problems = " ".join(map(self._say, saved.problems))
             state.message = f"{text} {problems}".strip()

@@ -30,7 +30,8 @@ WORDS = (
     "Language", "Light or dark", "Keys and mouse", "Search", "Order", "as given", "worst first",
     "least certain first", "Stop", "Corrected, not saved", "No image matches.", "of 100",
     "Score", "Corrections", "DICOM", "Task", "Measured", "Points", "How to do better",
-    "View", "Side", "Foreign object", "frontal", "lateral", "left", "right", "none", "present",
+    "View", "Side", "Foreign object", "Pixel size", "frontal", "lateral", "left", "right", "none",
+    "present",
     "Place by a click", "Not in the image", "Keypoints", "Click the place in the image.",
     "Your name", "Show what identifies the patient", "Save reports and labels", "What to save",
     "Report (HTML)", "Record (JSON)", "Table (CSV)", "Labels (Labelme)", "Labels (3D Slicer)",
@@ -49,10 +50,10 @@ _KINDS = {
     Kind.DICOM_SR: "DICOM structured report",
 }  # fmt: skip
 _KEYS = (
-    ("↑ ↓", "Previous image", "Next image"), ("Ctrl+Z  Ctrl+Y", "Undo", "Redo"),
+    ("↑ ↓", "Previous image", "Next image"), ("Z  Y", "Undo", "Redo"),
     ("Ctrl+S", "Save", ""), ("F", "Fit to the view", ""), ("+ −", "Zoom in", "Zoom out"),
     ("I", "Invert", ""), ("R", "Window as in the file", ""), ("L", "Points and lines", ""),
-    ("1 2 3", "Drag points, pan", "Window width and centre"),
+    ("1 2 3", "Drag points, pan", "Window width and centre", "Zoom"),
     ("B", "Both views of the wrist side by side", ""),
 )  # fmt: skip
 _MOUSE = (
@@ -165,11 +166,14 @@ def build(server: Server, viewer: Viewer, layout: LayoutManager) -> None:
 
 def _icon(v3: Any, icon: str, word: str, click: Any, **options: Any) -> None:
     """A button with an icon that says what it does."""
-    with v3.VBtn(
-        icon=True, size="small", click=click, **{"aria_label": (_t(word),), **options}
-    ):  # fmt: skip
+    with v3.VBtn(icon=True, size="small", click=click, raw_attrs=[_named(word)], **options):
         v3.VIcon(icon, size=20)
         v3.VTooltip(_text(word), activator="parent")
+
+
+def _named(word: str) -> str:
+    """The attribute by which a screen reader calls what has no text."""
+    return f':aria-label="{_t(word)}"'
 
 
 def _toggle(v3: Any, icon: str, word: str, variable: str, **options: Any) -> None:
@@ -193,7 +197,7 @@ def _bar(v3: Any, viewer: Viewer) -> None:
                 ("window", "mdi-contrast-circle", "Window width and centre"),
                 ("zoom", "mdi-magnify-plus-outline", "Zoom"),
             ):
-                with v3.VBtn(value=tool, icon=True, size="small", aria_label=(_t(word),)):
+                with v3.VBtn(value=tool, icon=True, size="small", raw_attrs=[_named(word)]):
                     v3.VIcon(icon, size=20)
                     v3.VTooltip(_text(word), activator="parent")
         v3.VDivider(**line)
@@ -222,7 +226,7 @@ def _bar(v3: Any, viewer: Viewer) -> None:
             with v3.Template(v_slot_activator="{ props }"):  # noqa: SIM117
                 with v3.VBtn(
                     v_bind="props", icon=True, size="small", id="language",
-                    aria_label=(_t("Language"),),
+                    raw_attrs=[_named("Language")],
                 ):  # fmt: skip
                     v3.VIcon("mdi-translate", size=20)
             with v3.VList(density="compact"):
@@ -271,7 +275,7 @@ def _list(v3: Any, html: Any, viewer: Viewer) -> None:
             )  # fmt: skip
             with v3.VChipGroup(  # noqa: SIM117
                 v_model=("grades",), multiple=True, filter=False, column=True, classes="mt-1",
-                aria_label=(_t("Filter by grade"),),
+                raw_attrs=[_named("Filter by grade")],
             ):  # fmt: skip
                 with v3.VChip(
                     v_for="count in counts", key=("count.grade",), value=("count.grade",),
@@ -415,6 +419,13 @@ def _corrections(v3: Any, html: Any, viewer: Viewer) -> None:
         _choice(v3, html, "Side", "side", viewer.state_side, (("L", "left"), ("R", "right")))
         _choice(v3, html, "Foreign object", "artefact", viewer.state_artefact,
                 (("none", "none"), ("present", "present")))  # fmt: skip
+        with html.Div(v_if="stated.spacing !== null"):
+            html.Div(_text("Pixel size"), classes="heading")
+            v3.VTextField(
+                model_value=("stated.spacing",), suffix="mm",
+                change=(viewer.state_spacing, "[$event.target.value]"), placeholder="0.15",
+                classes="mb-3 spacing", id="spacing",
+            )  # fmt: skip
         html.Div(_text("Keypoints"), classes="heading")
         v3.VAlert(
             _text("Click the place in the image."), v_if="placing", type="info", variant="tonal",
@@ -433,7 +444,10 @@ def _corrections(v3: Any, html: Any, viewer: Viewer) -> None:
                       (viewer.mark_absent, "[point.name]"), disabled=("point.absent",),
                       id=("`absent-${point.name}`",))  # fmt: skip
     with html.Div(classes="pa-3"):
-        v3.VTextField(v_model_lazy=("person",), label=(_t("Your name"),), maxlength=64)
+        v3.VTextField(
+            model_value=("person",), label=(_t("Your name"),), raw_attrs=['maxlength="64"'],
+            change="person = $event.target.value", id="person",
+        )  # fmt: skip
 
 
 def _header(v3: Any, html: Any) -> None:
@@ -537,6 +551,8 @@ def _press(viewer: Viewer, server: Server, key: str) -> None:
     actions: dict[str, Any] = {
         "ArrowUp": lambda: viewer.step(-1), "PageUp": lambda: viewer.step(-1),
         "ArrowDown": lambda: viewer.step(1), "PageDown": lambda: viewer.step(1),
+        ",": lambda: viewer.step(-1), ".": lambda: viewer.step(1),
+        "z": viewer.undo, "y": viewer.redo,
         "Ctrl+z": viewer.undo, "Ctrl+y": viewer.redo, "Ctrl+Shift+z": viewer.redo,
         "f": viewer.fit, "+": lambda: viewer.zoom(1), "-": lambda: viewer.zoom(-1),
         "r": viewer.reset_window,

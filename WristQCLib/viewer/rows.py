@@ -12,6 +12,7 @@ from WristQCLib.assessment import Assessment, Section
 from WristQCLib.basic_information import BasicInformationItem
 from WristQCLib.findings import Finding
 from WristQCLib.protocol import Protocol
+from WristQCLib.stated import spacing_may_be_stated, spacing_text
 from WristQCLib.wording import grade_rank
 from WristQCLib.worklist import WorkItem
 
@@ -223,11 +224,12 @@ def _header_value(item: BasicInformationItem, with_identity: bool) -> str:
 
 
 def stated_row(assessment: Assessment | None) -> Row:
-    """View, side and foreign object as they are taken to be; None where that is unknown."""
+    """View, side, foreign object and pixel size as they are taken to be."""
     if assessment is None:
-        return {"view": None, "side": None, "artefact": None}
+        return {"view": None, "side": None, "artefact": None, "spacing": None}
     return {
         "view": assessment.view.value,
         "side": assessment.side.value,
         "artefact": ARTEFACT.get(assessment.artefact.finding),
+        "spacing": spacing_text(assessment) if spacing_may_be_stated(assessment) else None,
     }

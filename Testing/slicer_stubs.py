@@ -324,7 +324,11 @@ class App:
         return self._logic
 
     def layoutManager(self) -> Any:
-        return object() if self.views else None
+        window = types.SimpleNamespace(GetDPI=lambda: 72)
+        view = types.SimpleNamespace(renderWindow=lambda: window)
+        widget = types.SimpleNamespace(sliceView=lambda: view)
+        manager = types.SimpleNamespace(sliceWidget=lambda name: widget)
+        return manager if self.views else None
 
     def userSettings(self) -> Any:
         return types.SimpleNamespace(

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scene_app
+import vtk
 from scene_app import MODEL, POINTS, SPACING, assessment, node_ids, radiograph
 
 from WristQCLib.artefact import ArtefactFinding
@@ -22,6 +23,7 @@ from WristQCLib.radiograph import Radiograph
 from WristQCLib.scene import SceneAssessment, SceneError, create_volume_node, restore_all
 from WristQCLib.scene.grid import PixelGrid
 from WristQCLib.scene.points import create_points_node, read_keypoints, write_keypoints
+from WristQCLib.scene.store import Store
 from WristQCLib.window import LookUpTable
 
 
@@ -553,6 +555,32 @@ def test_the_overlay_is_not_saved(session: SceneAssessment, scene: Any, tmp_path
     text = (tmp_path / "scene.mrml").read_text(encoding="utf-8")
     assert text.count("<MarkupsFiducial\n") + text.count("<MarkupsFiducial ") == 1
     assert "<Model " not in text.replace("\n", " ")
+
+
+def test_the_overlay_is_hidden_before_it_enters_the_scene(scene: Any) -> None:
+    """Slicer's subject hierarchy lists a node unless it is hidden by then, and saves the entry."""
+    hidden: dict[str, bool] = {}
+
+    def on_added(_scene: Any, _event: str, node: Any) -> None:
+        hidden[node.GetName()] = bool(node.GetHideFromEditors())
+
+    on_added.CallDataType = vtk.VTK_OBJECT  # type: ignore[attr-defined]
+
+    tag = scene.AddObserver(scene.NodeAddedEvent, on_added)
+    SceneAssessment.create(scene, radiograph(), assessment(), person="Ada")
+    scene.RemoveObserver(tag)
+    overlay = {name: state for name, state in hidden.items() if name.endswith(("lines", "labels"))}
+    assert overlay
+    assert all(overlay.values())
+
+
+def test_looking_for_what_is_stored_holds_on_to_nothing(scene: Any) -> None:
+    SceneAssessment.create(scene, radiograph(), assessment(), person="Ada")
+    nodes = [store.node for store in Store.all_in(scene)]
+    before = [node.GetReferenceCount() for node in nodes]
+    for _ in range(5):
+        list(Store.all_in(scene))
+    assert [node.GetReferenceCount() for node in nodes] == before
 
 
 def test_values_that_identify_the_patient_are_not_stored(scene: Any) -> None:

@@ -277,3 +277,12 @@ def test_an_image_that_is_closed_while_a_point_is_placed_leaves_the_mouse_free(
     assert mode.GetCurrentInteractionMode() == mode.Place
     lateral.close()
     assert mode.GetCurrentInteractionMode() != mode.Place
+
+
+def test_letters_grow_with_the_density_of_the_screen(app: Any) -> None:
+    session = SceneAssessment.create(app.scene, radiograph(), assessment())
+    heights = []
+    for text_scale in (1.0, 2.0):
+        show_side_by_side([session], app.app_logic, text_scale=text_scale)
+        heights.append(session._overlay._drawn_height)
+    assert heights[1] == pytest.approx(2 * heights[0])

@@ -358,19 +358,20 @@ class WristQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def showInViews(self, sessions):
         """Show sessions in slice views; nothing where Slicer has none."""
-        from WristQCLib.scene import show_side_by_side
-
-        if slicer.app.layoutManager() is None:
-            return
-        self._shown = list(sessions)
-        show_side_by_side(self._shown, slicer.app.applicationLogic())
-        self.fitTimer.start()
+        if slicer.app.layoutManager() is not None:
+            self._shown = list(sessions)
+            self.onFitViews()
+            self.fitTimer.start()
 
     def onFitViews(self):
         from WristQCLib.scene import show_side_by_side
 
-        if self._shown and not any(session.closed for session in self._shown):
-            show_side_by_side(self._shown, slicer.app.applicationLogic())
+        if not self._shown or any(session.closed for session in self._shown):
+            return
+        # Screens of high density have more dots to an inch, and VTK scales text with them.
+        sliceWidget = slicer.app.layoutManager().sliceWidget("Red")
+        dpi = sliceWidget.sliceView().renderWindow().GetDPI() if sliceWidget else 72
+        show_side_by_side(self._shown, slicer.app.applicationLogic(), text_scale=dpi / 72)
 
     def onSave(self, *unused):
         from WristQCLib.saving import Kind

@@ -57,6 +57,8 @@ class Overlay:
     def __init__(self, scene: Any, name: str, grid: PixelGrid) -> None:
         self._scene, self._name = scene, name
         self.grid = grid
+        self.text_scale = 1.0
+        """Pixels of the screen to one of the text: more than 1 on screens of high density."""
         self._view_ids: tuple[str, ...] | None = None
         self._layers: dict[str, _Layer] = {}
         self._tasks: tuple[str, ...] = ()
@@ -153,7 +155,8 @@ class Overlay:
         for view_id in self._view_ids or ():
             view = self._scene.GetNodeByID(view_id)
             if view is not None and view.GetDimensions()[1] > 0:
-                return float(_LETTERS.height * view.GetFieldOfView()[1] / view.GetDimensions()[1])
+                mm_per_pixel = view.GetFieldOfView()[1] / view.GetDimensions()[1]
+                return float(_LETTERS.height * self.text_scale * mm_per_pixel)
         sx, sy = self.grid.spacing
         geometry = assessment.geometry
         return _TEXT_SHARE * max(geometry.width * sx, geometry.height * sy)
@@ -262,24 +265,19 @@ def remove_node(scene: Any, node: Node) -> None:
 
 
 def _create_lines(scene: Any, name: str, colour: str, mesh: Any) -> Node:
-    node = scene.AddNewNodeByClass("vtkMRMLModelNode", name)
+    node, display = _create_hidden(scene, "vtkMRMLModelNode", name)
     node.SetAndObservePolyData(mesh)
-    node.CreateDefaultDisplayNodes()
-    display = node.GetDisplayNode()
     display.SetColor(*unit_rgb(colour))
     display.SetSliceDisplayModeToProjection()
     display.SetSliceIntersectionThickness(2)
     display.SetVisibility2D(True)
     display.SetVisibility3D(False)
-    _keep_out_of_the_way(node)
     return node
 
 
 def _create_labels(scene: Any, name: str, colour: str) -> Node:
-    node = scene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", name)
+    node, display = _create_hidden(scene, "vtkMRMLMarkupsFiducialNode", name)
     node.SetLocked(True)
-    node.CreateDefaultDisplayNodes()
-    display = node.GetDisplayNode()
     for paint in (display.SetColor, display.SetSelectedColor, display.SetActiveColor):
         paint(*unit_rgb(colour))
     display.SetUseGlyphScale(False)
@@ -291,13 +289,26 @@ def _create_labels(scene: Any, name: str, colour: str) -> Node:
     text.SetShadow(False)
     text.SetBackgroundColor(0.0, 0.0, 0.0)
     text.SetBackgroundOpacity(0.6)
-    _keep_out_of_the_way(node)
     return node
 
 
+def _create_hidden(scene: Any, kind: str, name: str) -> tuple[Node, Node]:
+    """A node and what displays it: not saved, not listed, not picked by the mouse.
+
+    That is said before the node enters the scene: Slicer's subject hierarchy lists what it was not
+    told to hide by then, and would save the entry without the node.
+    """
+    node = scene.CreateNodeByClass(kind)
+    node.UnRegister(None)  # the scene's own reference is enough
+    node.SetName(scene.GenerateUniqueName(name))
+    _keep_out_of_the_way(node)
+    scene.AddNode(node)
+    node.CreateDefaultDisplayNodes()
+    _keep_out_of_the_way(node.GetDisplayNode())
+    return node, node.GetDisplayNode()
+
+
 def _keep_out_of_the_way(node: Node) -> None:
-    """Not saved, not listed, not picked by the mouse."""
-    for part in (node, node.GetDisplayNode()):
-        part.SetSaveWithScene(False)
-        part.SetHideFromEditors(True)
-        part.SetSelectable(False)
+    node.SetSaveWithScene(False)
+    node.SetHideFromEditors(True)
+    node.SetSelectable(False)

@@ -156,12 +156,14 @@ class SceneAssessment:
 
         return end
 
-    def show_in(self, *view_ids: str) -> None:
+    def show_in(self, *view_ids: str, text_scale: float = 1.0) -> None:
         """Show points and overlay in these views only, in all views when none is given.
 
         All images lie in the same place, so a session is hidden until it is told where to be shown.
+        `text_scale` is that of `show_side_by_side`.
         """
         show_only_in(self.points_node, view_ids)
+        self._overlay.text_scale = text_scale
         self._overlay.show_in(view_ids)
 
     def hide(self) -> None:
@@ -186,7 +188,7 @@ class SceneAssessment:
     def start_placing(self, name: str) -> None:
         """Let the next click in a view place the keypoint `name`.
 
-        When the person presses Escape or the right button instead, the point stays as it was.
+        When the person clicks with the right button instead, the point stays as it was.
 
         Raises
         ------

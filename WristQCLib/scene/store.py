@@ -45,11 +45,12 @@ class Store:
     @classmethod
     def all_in(cls, scene: Any) -> Iterator[Store]:
         """The stores of a scene."""
-        nodes = scene.GetNodesByClass("vtkMRMLScriptedModuleNode")
-        for n in range(nodes.GetNumberOfItems()):
-            node = nodes.GetItemAsObject(n)
-            if node.GetAttribute(KIND) == ASSESSMENT:
-                yield cls(node)
+        # Not GetNodesByClass, whose collection nobody deletes. All first, for callers add nodes.
+        kind = "vtkMRMLScriptedModuleNode"
+        nodes = [
+            scene.GetNthNodeByClass(n, kind) for n in range(scene.GetNumberOfNodesByClass(kind))
+        ]
+        yield from (cls(node) for node in nodes if node.GetAttribute(KIND) == ASSESSMENT)
 
     def nodes(self) -> tuple[Node, Node]:
         """Volume and points.

@@ -14,7 +14,11 @@ VIEWS = ("Red", "Yellow")
 
 
 def show_side_by_side(
-    sessions: Sequence[SceneAssessment], application_logic: Any, views: Sequence[str] = VIEWS
+    sessions: Sequence[SceneAssessment],
+    application_logic: Any,
+    views: Sequence[str] = VIEWS,
+    *,
+    text_scale: float = 1.0,
 ) -> None:
     """Show each session in a slice view of its own, fitted to it, in the order given.
 
@@ -29,6 +33,9 @@ def show_side_by_side(
         ``slicer.app.applicationLogic()``; on slicer-core the vtkMRMLApplicationLogic.
     views
         Layout names of the views.
+    text_scale
+        Pixels of the screen to one of the text: the dots per inch of the views' windows over 72,
+        by which VTK scales text.
 
     Raises
     ------
@@ -43,7 +50,7 @@ def show_side_by_side(
         logic = application_logic.GetSliceLogicByLayoutName(view)
         if logic is None:
             raise SceneError(f"There is no slice view '{view}'.")
-        _show(session, logic)
+        _show(session, logic, text_scale)
 
 
 def _set_layout(scene: Any, count: int) -> None:
@@ -53,7 +60,7 @@ def _set_layout(scene: Any, count: int) -> None:
         layout.SetViewArrangement(one if count == 1 else two)
 
 
-def _show(session: SceneAssessment, logic: Any) -> None:
+def _show(session: SceneAssessment, logic: Any, text_scale: float) -> None:
     view, composite = logic.GetSliceNode(), logic.GetSliceCompositeNode()
     composite.SetLinkedControl(False)  # the images have nothing in common but their place
     composite.SetForegroundVolumeID(None)
@@ -65,4 +72,4 @@ def _show(session: SceneAssessment, logic: Any) -> None:
         view.SetRulerType(view.RulerTypeNone)
     logic.FitSliceToBackground()
     logic.SetSliceOffset(0.0)
-    session.show_in(view.GetID())
+    session.show_in(view.GetID(), text_scale=text_scale)

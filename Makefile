@@ -1,6 +1,7 @@
 # make demo   assess the sample studies and say where the report is
 # make test   all tests
 # make lint   style and types
+# make screenshots   the pictures of the module again
 # Each target sets up what it needs in .venv; set PYTHON to choose an interpreter (3.11 or newer).
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
@@ -8,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= out/demo
 
-.PHONY: demo test lint format clean
+.PHONY: demo test lint screenshots format clean
 
 demo: $(VENV)/.demo
 	$(BIN)/wristqc assess Resources/SampleData --out $(OUT)
@@ -20,6 +21,9 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+screenshots: $(VENV)/.dev
+	$(BIN)/python Testing/screenshots.py
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

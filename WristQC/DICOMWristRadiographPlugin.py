@@ -179,6 +179,9 @@ def _decodable(file):
     from pydicom.filereader import read_file_meta_info
     from pydicom.pixels import get_decoder
 
+    from WristQCLib.decoding import know_gdcm
+
+    know_gdcm()  # it may have been installed since Slicer was started
     try:
         syntax = read_file_meta_info(file).TransferSyntaxUID
         return not syntax.is_encapsulated or get_decoder(syntax).is_available

@@ -10,6 +10,7 @@ import numpy as np
 from WristQCLib.decoding import check_size
 from WristQCLib.errors import RadiographError
 from WristQCLib.lookup_table import FloatImage
+from WristQCLib.packages import install_hint
 from WristQCLib.pixels import Notes, full_range, grey_of
 from WristQCLib.window import Window
 
@@ -33,9 +34,7 @@ def picture_pixels(stream: BinaryIO, notes: Notes) -> tuple[FloatImage, Window |
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError:
-        raise RadiographError(
-            "reading pictures needs Pillow; install it with: pip install pillow"
-        ) from None
+        raise RadiographError(f"reading pictures needs Pillow: {install_hint('pillow')}") from None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the size is checked below, before decoding

@@ -36,6 +36,7 @@ from WristQCLib.attributes import value_of
 from WristQCLib.findings import Finding, Side, View
 from WristQCLib.keypoints import Keypoint
 from WristQCLib.measurements import Measurement
+from WristQCLib.packages import install_hint
 from WristQCLib.report.files import ReportError, report_file
 from WristQCLib.report.sr_codes import (
     LATERAL_VIEW,
@@ -165,8 +166,7 @@ def _import_highdicom() -> Any:
         import highdicom.sr
     except ImportError as error:
         raise ReportError(
-            "DICOM structured reports need the package highdicom; install it with"
-            " 'pip install highdicom'."
+            f"DICOM structured reports need the package highdicom: {install_hint('highdicom')}."
         ) from error
     return highdicom
 

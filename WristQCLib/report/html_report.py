@@ -22,6 +22,7 @@ from urllib.parse import quote
 from WristQCLib import wording
 from WristQCLib.assessment import Section
 from WristQCLib.keypoints import words
+from WristQCLib.packages import install_hint
 from WristQCLib.report.figure import FigureDrawing
 from WristQCLib.report.files import ReportError, write_text
 from WristQCLib.report.json_report import Record
@@ -150,8 +151,8 @@ def _environment() -> Environment:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
     except ImportError as error:
         raise ReportError(
-            f"The HTML report needs the package {error.name}: install the extra 'report'"
-            " (pip install 'wristqc[report]') or choose the formats json and csv."
+            f"The HTML report needs the package {error.name}: {install_hint('wristqc[report]')},"
+            " or choose the formats json and csv."
         ) from error
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),

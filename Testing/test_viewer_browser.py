@@ -41,6 +41,7 @@ SIZE = {"width": 1280, "height": 800}
 WAIT_MS = 30_000
 HOSTILE = "<img src=x onerror=window.hacked=1>{{ 6*7 }}"
 STOP_SECONDS = 15
+NO_MODELS = "--no-models"
 
 
 @dataclass
@@ -60,7 +61,7 @@ class Server:
 def start(images: Path, out: Path, *options: str) -> Server:
     command = [sys.executable, "-m", "WristQCLib.cli", "view", str(images), "--out", str(out)]
     process = subprocess.Popen(
-        [*command, "--no-browser", "--no-models", "--person", "Ada", *options],
+        [*command, "--no-browser", "--person", "Ada", *options],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=SAMPLES.parents[1],
     )  # fmt: skip
     printed = ""
@@ -110,7 +111,7 @@ def server(studies, tmp_path_factory) -> Iterator[Server]:
     """Of the studies, with the keypoints of the first one known."""
     out = tmp_path_factory.mktemp("out")
     write_labels(studies, out, "frontal_good", "lateral_good")
-    server = start(studies, out)
+    server = start(studies, out, NO_MODELS)
     yield server
     server.stop()
 
@@ -152,7 +153,7 @@ def page(tab) -> Page:
 
 
 def choose(page: Page, name: str) -> None:
-    page.locator("#studies .v-list-item", has_text=name).click()
+    page.locator("#studies .v-list-item", has_text=name).first.click()
     expect(page.locator("#studies .v-list-item--active")).to_contain_text(name)
     if name != "broken":
         expect(page.locator("#panel .verdict")).not_to_contain_text("–")
@@ -454,7 +455,7 @@ def test_what_was_saved_or_corrected_is_there_after_stop_and_start(browser, stud
     out, images = tmp_path / "out", tmp_path / "images"
     shutil.copytree(studies, images, ignore=lambda *_: ["broken.dcm", "lateral_no_spacing.dcm"])
     write_labels(images, out, "frontal_good", "lateral_good")
-    server = start(images, out)
+    server = start(images, out, NO_MODELS)
     try:
         page = opened(browser, server.url)
         choose(page, "frontal_good")
@@ -480,7 +481,7 @@ def test_what_was_saved_or_corrected_is_there_after_stop_and_start(browser, stud
         assert "Corrections of 1 images were not saved yet" in printed
         assert "Traceback" not in printed
         page.close()
-        server = start(images, out)
+        server = start(images, out, NO_MODELS)
         page = opened(browser, server.url)
         assert [row.inner_text() for row in page.locator("#studies .total").all()] == totals
         choose(page, "lateral_good")
@@ -521,7 +522,7 @@ def test_nothing_beside_saved_reports_can_be_read(server, studies):
 
 
 def test_a_token_is_needed_where_one_is_asked_for(browser, studies, tmp_path):
-    server = start(studies / "frontal_good.dcm", tmp_path, "--token")
+    server = start(studies / "frontal_good.dcm", tmp_path, NO_MODELS, "--token")
     try:
         bare = server.url.split("?")[0]
         assert server.url != bare

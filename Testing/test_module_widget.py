@@ -132,7 +132,7 @@ def test_a_run_shows_grade_tasks_and_advice(widget):
     table = rows(widget.ui.tasksTable)
     assert table[0] == ["✗ Basic information in the DICOM header", "13 of 17", "26/34"]
     assert table[1][0].startswith("Missing: ")
-    run_until(lambda: not widget.result.advice_timer.property("active"))
+    run_until(lambda: not widget.result.rest_timer.property("active"))
     assert rows(widget.ui.adviceTable)[0][0] == "+20"
     assert text(widget.ui.applyButton) == "Assess"
 

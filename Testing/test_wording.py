@@ -9,6 +9,7 @@ import types
 import numpy as np
 import pytest
 
+from WristQCLib import wording
 from WristQCLib.assessment import Assessment
 from WristQCLib.assessor import reassess
 from WristQCLib.findings import Side, Sourced, View
@@ -158,3 +159,19 @@ def test_texts_are_asked_of_slicer_once_and_a_translation_that_lost_a_value_is_n
     assert [_("{n} images") for _n in range(3)] == ["{n} Bilder"] * 3
     assert asked == [("WristQCLib.panel", "{n} images")]
     assert _("{n} points") == "{n} points"
+
+
+def test_a_grade_without_doubt_has_no_probabilities_told():
+    assert wording.grade_probabilities({"A": 1.0}) == ""
+    assert wording.grade_probabilities({"A": 0.98, "B": 0.02}) == ""
+
+
+def test_likely_grades_are_told_in_percent():
+    told = wording.grade_probabilities({"B": 0.72, "A": 0.26, "C": 0.02})
+    assert told == "Probability: B 72%, A 26%"
+
+
+def test_points_to_check_are_named_in_words():
+    told = wording.please_check(["radial_styloid", "thumb_mcp_joint"])
+    assert told.startswith("Please check: radial styloid, thumb MCP joint.")
+    assert wording.please_check([]) == ""

@@ -11,11 +11,19 @@ from enum import Enum
 
 from WristQCLib.advice import Advice
 from WristQCLib.assessment import Assessment, PartScore, Section, TaskScore
+from WristQCLib.certainty import certainty
 from WristQCLib.findings import Finding
 from WristQCLib.keypoints import Keypoint, words
 from WristQCLib.protocol import PartRule
 from WristQCLib.translation import translator
-from WristQCLib.wording import UNKNOWN, full_band, grade_rank, measured
+from WristQCLib.wording import (
+    UNKNOWN,
+    full_band,
+    grade_probabilities,
+    grade_rank,
+    measured,
+    please_check,
+)
 
 _ = translator(__file__)
 
@@ -94,6 +102,13 @@ def badge(assessment: Assessment) -> Badge:
             )
     rank = grade_rank(assessment.protocol.grades, score.grade)
     return Badge(score.grade, rank, str(score.total), span)
+
+
+def certainty_told(assessment: Assessment) -> str:
+    """How likely the grades are and which points to look at; empty when nothing is in doubt."""
+    sure = certainty(assessment)
+    told = (grade_probabilities(sure.grades, _), please_check(sure.check, _))
+    return "\n".join(filter(None, told))
 
 
 def task_rows(assessment: Assessment) -> tuple[TaskRow, ...]:

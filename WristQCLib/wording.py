@@ -9,11 +9,15 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import TypeGuard
 
+from WristQCLib.keypoints import words
 from WristQCLib.translation import Translate
 
 UNKNOWN = "–"
 GRADE_RANKS = 4
 """Colours that there are for grades, best first; further grades have the last one."""
+
+_NEGLIGIBLE = 0.05
+"""A probability that is not worth mentioning."""
 
 Limit = float | None
 """End of an interval; None or infinite where it has none."""
@@ -81,6 +85,25 @@ def zero_band(low: Limit, high: Limit, unit: str, _: Translate = str) -> str:
     ends = [f"≤ {low:g}"] if _is_end(low) else []
     ends += [f"≥ {high:g}"] if _is_end(high) else []
     return with_unit(_(" or ").join(ends), unit)
+
+
+def grade_probabilities(grades: Mapping[str, float], _: Translate = str) -> str:
+    """How likely each grade is, in whole percent; empty when there is no doubt."""
+    likely = [(name, share) for name, share in grades.items() if share >= _NEGLIGIBLE]
+    if len(likely) < 2:
+        return ""
+    told = ", ".join(f"{name} {share:.0%}" for name, share in likely)
+    return _("Probability: {grades}").format(grades=told)
+
+
+def please_check(names: Iterable[str], _: Translate = str) -> str:
+    """Which keypoints a person should look at; empty when there are none."""
+    told = ", ".join(words(name) for name in names)
+    if not told:
+        return ""
+    return _("Please check: {points}. A plausible shift would change the grade.").format(
+        points=told
+    )
 
 
 def _is_end(limit: Limit) -> TypeGuard[float]:

@@ -35,7 +35,7 @@ def columns(protocol: Protocol) -> tuple[str, ...]:
     units = {name: unit for view in View for name, (_, unit) in MEASUREMENTS[view].items()}
     return (
         "name", "error", "sop_instance_uid", "total", "grade", "complete", "reachable",
-        "reachable_grade",
+        "reachable_grade", "grade_probability", "check",
         *(f"{quantity}{part}" for quantity in ("view", "side")
           for part in ("", "_source", "_confidence")),
         "spacing_x_mm", "spacing_y_mm", "spacing_source", "width_px", "height_px",
@@ -73,6 +73,8 @@ def row(record: Record) -> Row:
     }
     for key in ("total", "grade", "complete", "reachable", "reachable_grade"):
         cells[key] = record[key]
+    cells["grade_probability"] = record["certainty"]["grades"].get(record["grade"], 0.0)
+    cells["check"] = "; ".join(record["certainty"]["check"])
     for quantity in ("view", "side"):
         cells[quantity] = record[quantity]["value"]
         cells[f"{quantity}_source"] = record[quantity]["source"]

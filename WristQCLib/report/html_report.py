@@ -99,6 +99,7 @@ def write_page(
         "image.html.j2", record=record, drawing=drawing, picture=picture, index=index,
         tasks=tasks, groups=groups, points=points, warnings=_warnings(record),
         sections=list(Section),
+        certainty=wording.grade_probabilities(record["certainty"]["grades"]),
     )  # fmt: skip
     write_text(path, text)
 
@@ -196,6 +197,8 @@ def _warnings(record: Record) -> list[str]:
             f"The side marker reads {marker['side']}, but the examined side is {side['value']}"
             f" ({side['source']}): the marker or the stated side is wrong."
         )
+    if record["certainty"]["check"]:
+        warnings.append(wording.please_check(record["certainty"]["check"]))
     if not record["complete"]:
         reasons: list[str] = []
         for task in record["tasks"]:

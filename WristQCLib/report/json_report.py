@@ -17,6 +17,7 @@ from WristQCLib import __version__
 from WristQCLib.advice import Advice, advise
 from WristQCLib.assessment import Assessment, Section, TaskScore
 from WristQCLib.basic_information import BasicInformationItem
+from WristQCLib.certainty import certainty
 from WristQCLib.findings import Sourced
 from WristQCLib.keypoints import Keypoint
 from WristQCLib.measurements import ImageGeometry, Measurement
@@ -63,6 +64,7 @@ def assessment_record(
         "complete": score.complete,
         "reachable": score.reachable,
         "reachable_grade": score.reachable_grade,
+        "certainty": _certainty(assessment),
         "sections": [_section(assessment, section) for section in Section],
         "tasks": [_task(task, protocol, assessment) for task in score.tasks],
         "advice": [_advice(advice) for advice in advise(assessment)],
@@ -104,6 +106,16 @@ def write_json(path: Path, record: Record) -> None:
 def _number(value: float | None) -> float | None:
     """JSON knows neither NaN nor infinity."""
     return value if value is not None and math.isfinite(value) else None
+
+
+def _certainty(assessment: Assessment) -> Record:
+    """Shares of draws, whose order is that of their size."""
+    sure = certainty(assessment)
+    return {
+        "grades": dict(sure.grades),
+        "tasks": {task: dict(grades) for task, grades in sure.tasks.items()},
+        "check": list(sure.check),
+    }
 
 
 def _geometry(geometry: ImageGeometry) -> Record:

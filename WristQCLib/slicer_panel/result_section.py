@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from WristQCLib.advice import advise
-from WristQCLib.panel import Badge, badge, remarks, task_rows, title, told_of
+from WristQCLib.panel import Badge, badge, certainty_told, remarks, task_rows, title, told_of
 from WristQCLib.review import Review
 from WristQCLib.slicer_panel.colours import badge_style
 from WristQCLib.slicer_panel.qt_tools import errors_shown, make_timer, put
@@ -28,22 +28,22 @@ class ResultSection:
         What is shown.
     """
 
-    ADVICE_MS = 150
-    """Advice tries many corrections, so it is renewed only when a point has come to rest."""
+    REST_MS = 150
+    """Advice and certainty try many positions, so they wait until a point has come to rest."""
 
     def __init__(self, ui: Any, review: Review) -> None:
         self._ui, self._review = ui, review
         self._updating = False
         self.tasks = TaskTable(ui.tasksTable, review.highlight)
         self.advice = AdviceTable(ui.adviceTable, self._on_advice_chosen)
-        self.advice_timer = make_timer(self.ADVICE_MS, self.show_advice, once=True)
+        self.rest_timer = make_timer(self.REST_MS, self.show_at_rest, once=True)
         ui.imageComboBox.activated.connect(self._on_image_chosen)
         ui.previousButton.clicked.connect(self.previous)
         ui.nextButton.clicked.connect(self.next)
         ui.clearButton.clicked.connect(self._on_clear)
 
     def close(self) -> None:
-        self.advice_timer.stop()
+        self.rest_timer.stop()
 
     # What is shown ------------------------------------------------------------------------------
 
@@ -64,7 +64,7 @@ class ResultSection:
         put(ui.resultCollapsibleButton, enabled=bool(items))
 
     def show_score(self) -> None:
-        """Grade, remarks and tasks; advice a little later."""
+        """Grade, remarks and tasks; advice and certainty a little later."""
         ui, item, assessment = self._ui, self._review.current, self._review.assessment
         told = list(remarks(assessment)) if assessment else []
         if item is not None and item.problem:
@@ -77,7 +77,7 @@ class ResultSection:
         place = ui.imageComboBox.currentIndex
         if item is not None and place >= 0 and ui.imageComboBox.itemText(place) != _title(item):
             ui.imageComboBox.setItemText(place, _title(item))
-        self.advice_timer.start()
+        self.rest_timer.start()
 
     def _show_badge(self, shown: Badge) -> None:
         ui = self._ui
@@ -87,11 +87,13 @@ class ResultSection:
         put(ui.totalLabel, text=_("{total} of 100").format(total=total) if shown.total else "")
         put(ui.rangeLabel, text=shown.range, visible=bool(shown.range))
 
-    def show_advice(self) -> None:
-        """How to do better, once models are through with the image."""
+    def show_at_rest(self) -> None:
+        """How certain the grade is and how to do better, once models are through with the image."""
         assessment, review = self._review.assessment, self._review
         ready = assessment is not None and review.at_work is not review.current
         advice = advise(assessment) if assessment is not None and ready else ()
+        told = certainty_told(assessment) if assessment is not None and ready else ""
+        put(self._ui.certaintyLabel, text=told, visible=bool(told))
         self._ui.adviceTitleLabel.visible = self._ui.adviceTable.visible = bool(advice)
         self.advice.fill(advice)
 

@@ -62,12 +62,21 @@ def test_only_cells_that_are_known_are_judged() -> None:
     assert float(plain) == pytest.approx(math.log(2))
     cells = torch.zeros(3, 1, 2, 1)
     flat = classification_loss(cells, logits, labels, mask, 2.0)
-    # Five known cells, log 2 each; the one with the object counts three times.
-    assert float(flat) == pytest.approx((1 + 2 * (4 + 3) / 5) * math.log(2))
+    # Five known cells, log 2 each; the one with the object counts five times.
+    assert float(flat) == pytest.approx((1 + 2 * (4 + 5) / 5) * math.log(2))
     right = torch.full((3, 1, 2, 1), -30.0)
     right[0, 0, 0], right[2, 0, 0] = 30.0, 7.0
     loss = classification_loss(right, logits, labels, mask, 2.0)
     assert float(loss) == pytest.approx(math.log(2))
+
+
+def test_the_cells_of_a_cast_weigh_no_more_than_those_of_smaller_objects() -> None:
+    # 16x16 cells, 128 of them with an object: they weigh as much as 64.
+    mask = torch.zeros(1, 2, 16, 16)
+    mask[0, 0, :8] = 1.0
+    cells = torch.zeros(1, 1, 16, 16)
+    loss = classification_loss(cells, torch.zeros(1), torch.ones(1), mask, 1.0)
+    assert float(loss) == pytest.approx((1 + (128 + 64 * 5) / 256) * math.log(2))
 
 
 def test_the_images_logit_is_a_line_through_the_mean_of_its_highest_cells() -> None:

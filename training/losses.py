@@ -90,8 +90,9 @@ SEEN_SHARE, EMPTY_SHARE = 0.08, 0.01
 """A cell counts as one with a foreign object from the first share of its area on, as one without
 up to the second; what lies between is not judged."""
 
-RARE_CELL_WEIGHT = 3.0
-"""Weight of a cell with a foreign object beside one without, of which there are many more."""
+RARE_CELL_WEIGHT, MOST_CELLS = 5.0, 64.0
+"""Weight of a cell with a foreign object beside one without, of which there are many more. All such
+cells of an image weigh no more than the second number of them: a cast does not outweigh rings."""
 
 
 def classification_loss(
@@ -121,11 +122,12 @@ def classification_loss(
     share = functional.adaptive_avg_pool2d(mask, (cells.shape[2], cells.shape[3]))
     seen, unclear = share[:, :1], share[:, 1:]
     target = (seen >= SEEN_SHARE).float()
-    judged = ((seen >= SEEN_SHARE) | ((seen <= EMPTY_SHARE) & (unclear <= 0))).float()
-    cellwise = functional.binary_cross_entropy_with_logits(
-        cells, target, reduction="none", pos_weight=cells.new_tensor(RARE_CELL_WEIGHT)
-    )
-    return loss + weight * mean_over(cellwise, judged)
+    empty = ((seen <= EMPTY_SHARE) & (unclear <= 0)).float()
+    count = target.sum((1, 2, 3), keepdim=True).clamp_min(1.0)
+    weights = empty + target * RARE_CELL_WEIGHT * (MOST_CELLS / count).clamp_max(1.0)
+    cellwise = functional.binary_cross_entropy_with_logits(cells, target, reduction="none")
+    judged = mean_over(cellwise * weights, ((target + empty) > 0).float())
+    return loss + weight * judged
 
 
 def mean_over(values: Tensor, mask: Tensor) -> Tensor:

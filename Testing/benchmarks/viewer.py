@@ -120,7 +120,7 @@ def report(browser: Browser, size: dict[str, int], count: int, options: list[str
                 print(
                     f"  mouse move to changed score, {views} views, {len(times)} moves:"
                     f" median {np.median(times):.0f} ms, 95th percentile"
-                    f" {np.percentile(times, 95):.0f} ms"
+                    f" {np.percentile(times, 95, method='nearest'):.0f} ms"
                 )
                 page.keyboard.press("b")
                 page.wait_for_timeout(1000)
@@ -144,7 +144,7 @@ def main() -> None:
     print(f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=viewer.CHROMIUM, args=["--no-sandbox"])
-        for count in (1, given.studies):
+        for count in sorted({1, given.studies}):
             size = {"width": width, "height": height}
             report(browser, size, count, ["--no-models"] if given.no_models else [])
         browser.close()

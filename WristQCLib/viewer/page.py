@@ -41,6 +41,7 @@ WORDS = (
     "Left button", "pans, zooms or sets the window, as chosen above", "Right button, wheel",
     "zoom", "Middle button", "pans", "Click a task", "draws its lines alone",
     "still assessing", "Filter by grade",
+    "Choose an image of the list.", "There is no image in what was given.",
 )  # fmt: skip
 """All words of the page itself, in English."""
 
@@ -145,8 +146,13 @@ def build(server: Server, viewer: Viewer, layout: LayoutManager) -> None:
             with html.Div(classes="slices", v_show="panel.name"):
                 layout.initialize_layout_grid(app)
             with html.Div(classes="waiting", v_if="!panel.name"):
-                v3.VProgressCircular(indeterminate=True, size=44, color="primary")
-                html.Div("{{ run.text || " + _t("Reading the first image") + " }}", classes="mt-4")
+                v3.VProgressCircular(indeterminate=True, size=44, color="primary", v_if="run.busy")
+                html.Div(
+                    "{{ run.text || " + _t("Reading the first image") + " }}", classes="mt-4",
+                    v_if="run.busy",
+                )  # fmt: skip
+                html.Div(_text("Choose an image of the list."), v_else_if="studies.length")
+                html.Div(_text("There is no image in what was given."), v_else=True)
         _save_dialogue(v3, html, viewer)
         _help_dialogue(v3, html)
         with v3.VSnackbar(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ _STEP = 0.2
 _FRAMES, _FRAMES_ASIDE = 30.0, 15.0
 """Pictures a second at most, of the view under the mouse and of the other one."""
 _MOVING_QUALITY = 75
+_WORDS_S = 0.004
+"""What the words of a change get before its picture is drawn."""
 _PAUSE_S = 0.016
 """Between two positions of the mouse that the page sends."""
 
@@ -83,6 +86,7 @@ class SliceViews:
         self.layout.set_layout(_LAYOUTS[0])
         self._views: dict[str, View] = {name: app.view_manager.get_view(name) for name in VIEWS}
         for name, view in self._views.items():
+            view.set_scheduled_render(_words_first(view))
             self._use_wheel_for_zoom(view)
             # Before the view itself is told, while it still has its old frame.
             view.interactor().AddObserver(
@@ -237,3 +241,27 @@ def _slice_widget(view: View) -> Any:
     """What zooms and pans in a view."""
     manager = view.get_displayable_manager_by_class("vtkMRMLCrosshairDisplayableManager")
     return manager.GetSliceIntersectionWidget()
+
+
+def _words_first(view: View) -> Any:
+    """Draws a view a moment later than it would.
+
+    Drawing holds the server; what the page is told of a moved point shall be on its way by then.
+    """
+    from trame_slicer.views import ScheduledRenderStrategy
+
+    drawing = view._scheduled_render  # of its factory; a view has no other name for it
+
+    class WordsFirst(ScheduledRenderStrategy):
+        waiting = False
+
+        def schedule_render(self) -> None:
+            if not self.waiting:
+                self.waiting = True
+                asyncio.get_running_loop().call_later(_WORDS_S, self.draw)
+
+        def draw(self) -> None:
+            self.waiting = False
+            drawing.schedule_render()
+
+    return WordsFirst()

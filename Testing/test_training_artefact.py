@@ -145,7 +145,7 @@ def test_an_image_gets_an_object_with_its_label_and_place(
     )
     data = RadiographDataset([Source(tmp_path, 1.0)], settings, "train")
     samples = [data[Ask(0, seed)] for seed in range(20)]
-    assert {float(s["label"]) for s in samples} == {0.0, 1.0}
+    assert sum(float(s["label"]) for s in samples) >= 10
     for sample in samples:
         assert sample["mask"].shape == (2, 64, 32)
         assert bool(sample["label"]) == bool(sample["mask"][0].sum() >= pasting.LEAST_SEEN)

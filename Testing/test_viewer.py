@@ -252,6 +252,19 @@ def test_an_image_is_found_by_words_in_any_order_and_by_grade():
     assert not rows.wanted(image, "", [assessment.score.grade])
 
 
+def test_an_image_has_no_grade_before_its_assessment_is_done():
+    radiograph, assessment = assessed(FRONTAL)
+    looked_at = item("a", grade_of=first_look(radiograph, assessment.protocol))
+    done = item("b", grade_of=assessment)
+    groups = rows.studies([looked_at, done])
+    shown = rows.list_rows(groups, {looked_at: "0", done: "1"}, [], str)
+    assert [study["images"][0]["grade"] for study in shown] == ["", assessment.score.grade]
+    counts = rows.grade_counts([looked_at, done], assessment.protocol)
+    assert {row["grade"]: row["count"] for row in counts if row["count"]} == {
+        assessment.score.grade: 1
+    }
+
+
 def test_who_the_patient_is_is_shown_only_when_asked_for():
     _, assessment = assessed(FRONTAL)
     hidden = rows.header_rows(assessment, str)

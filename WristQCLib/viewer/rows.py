@@ -14,7 +14,7 @@ from WristQCLib.findings import Finding
 from WristQCLib.protocol import Protocol
 from WristQCLib.stated import spacing_may_be_stated, spacing_text
 from WristQCLib.wording import grade_rank
-from WristQCLib.worklist import WorkItem
+from WristQCLib.worklist import AT_WORK, WorkItem
 
 Say = Callable[[str], str]
 Row = dict[str, Any]
@@ -61,8 +61,16 @@ def wanted(item: WorkItem, search: str, grades: Collection[str]) -> bool:
         return False
     if not grades:
         return True
-    grade = FAILED if item.problem else assessment.score.grade if assessment else ""
-    return grade in grades
+    return _grade(item) in grades
+
+
+def _grade(item: WorkItem) -> str:
+    """As it is filtered by; none before the assessment is done."""
+    if item.problem:
+        return FAILED
+    assessment = item.assessment
+    done = assessment is not None and assessment.artefact.source != AT_WORK
+    return assessment.score.grade if assessment and done else ""
 
 
 def list_rows(
@@ -94,6 +102,8 @@ def _list_row(item: WorkItem, item_id: str, unsaved: bool, say: Say) -> Row:
     }  # fmt: skip
     if item.problem:
         row |= {"grade": FAILED, "about": say("cannot be assessed")}
+    elif item.assessment is not None and not _grade(item):
+        row["about"] = about(item.assessment, say)
     elif item.assessment is not None:
         shown = panel.badge(item.assessment)
         row |= {
@@ -132,10 +142,8 @@ def grade_counts(items: Iterable[WorkItem], protocol: Protocol) -> list[Row]:
     grades = sorted(protocol.grades, key=rank)
     counts = dict.fromkeys([*grades, FAILED], 0)
     for item in items:
-        if item.problem:
-            counts[FAILED] += 1
-        elif item.assessment is not None:
-            counts[item.assessment.score.grade] += 1
+        if grade := _grade(item):
+            counts[grade] += 1
     return [
         {"grade": grade, "count": count, "rank": None if grade == FAILED else rank(grade)}
         for grade, count in counts.items()

@@ -109,6 +109,18 @@ def contact_sheet_command(
     sheet.save(out)
 
 
+@app.command()
+def geometry(
+    real: Annotated[Path, typer.Option(help="Folder of labelled real images.")],
+    simulated: Annotated[Path, typer.Option(help="Folder of simulated images with labels.")],
+    view: Annotated[View, typer.Option(help="View to compare.")] = View.LATERAL,
+) -> None:
+    """Compare where the keypoints lie to one another: median, 10th and 90th percentile."""
+    from training.simulate.geometry import geometry_table
+
+    typer.echo("\n".join(geometry_table(real, simulated, view)))
+
+
 def _progress() -> Progress:
     return Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()

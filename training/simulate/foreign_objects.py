@@ -15,12 +15,21 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from training.simulate.canvas import Canvas, Rectangle, ellipse, strip
-from training.simulate.positioning import Placed, limb_extent, wrist_point
+from training.simulate.positioning import (
+    ESSENTIAL_KEYPOINTS,
+    Placed,
+    limb_extent,
+    wrist_point,
+)
 
 Array = NDArray[np.float32]
 
 METAL, SILVER, JADE, PLASTIC, FABRIC = 0.9, 1.6, 0.075, 0.03, 0.02
 """Attenuation per millimetre at about 55 kV."""
+
+_OPAQUE = 0.6
+"""Attenuation through which bone is hardly made out."""
+_AROUND_LANDMARK_MM = 4.0
 
 
 @dataclass(frozen=True)
@@ -441,7 +450,7 @@ def draw_objects(
 ) -> list[tuple[str, Array]]:
     """Kinds and line integrals of one object mostly, sometimes of two or three.
 
-    What lies outside of the field is drawn anew, a few times.
+    What lies outside of the field, or hides the wrist wholly, is drawn anew, a few times.
     """
     names = list(MAKERS)
     shares = np.array([share for _, share in MAKERS.values()])
@@ -450,10 +459,24 @@ def draw_objects(
         for _ in range(4):
             kind = str(rng.choice(names, p=shares / shares.sum()))
             mu_t = put_on(placed, kind, rng).mu_t
-            if ((mu_t > 0.04) & (aperture > 0.5)).sum() * placed.spacing**2 > 3:
+            in_field = ((mu_t > 0.04) & (aperture > 0.5)).sum() * placed.spacing**2 > 3
+            if in_field and not hides_all_landmarks(placed, mu_t):
                 found.append((kind, mu_t))
                 break
     return found
+
+
+def hides_all_landmarks(placed: Placed, mu_t: Array) -> bool:
+    """Whether an object leaves nobody a landmark to go by: both styloids, or all of a lateral's.
+
+    A landmark is hidden when four fifths of what lies within 4 mm of it are covered opaquely.
+    """
+    names = ESSENTIAL_KEYPOINTS[placed.projection.view]
+    points = [placed.keypoints[name] for name in names if name in placed.keypoints]
+    y, x = np.ogrid[: mu_t.shape[0], : mu_t.shape[1]]
+    reach = _AROUND_LANDMARK_MM / placed.spacing
+    near = [(x - px) ** 2 + (y - py) ** 2 <= reach**2 for px, py in points]
+    return bool(points) and all((mu_t[disc] > _OPAQUE).mean() > 0.8 for disc in near)
 
 
 def _ball(canvas: Canvas, centre: NDArray[np.float64], radius_mm: float, mu: float) -> None:

@@ -191,6 +191,7 @@ def _position(
     limb = placed.bone + 0.5 * np.clip(placed.soft, 0, 1)
     if placed.covering is not None:
         limb += 0.5 * placed.covering
+    landmarks = list(placed.keypoints.values())
     best, best_cost = None, np.inf
     for _ in range(40):
         if cut:
@@ -220,6 +221,7 @@ def _position(
             cost += 3 * float((avoid[window] > 0.15).mean())
         near = math.hypot(x - placed.wrist[0], y - placed.wrist[1]) - half
         cost += 5 * max(0.0, 1 - near / clearance)
+        cost += 5 * sum(math.hypot(x - px, y - py) < 1.6 * half for px, py in landmarks)
         if cost < best_cost:
             best, best_cost = (float(x), float(y)), cost
         if best_cost < 0.02:

@@ -56,7 +56,7 @@ def draw_pose(rng: np.random.Generator, view: View) -> Pose:
     else:
         # More wrists are met a little supinated, the ulna dorsal of the radius, than pronated;
         # some are oblique, as where the elbow cannot be turned.
-        off = rng.normal(-9.0, 13.0) if rng.random() < 0.85 else rng.uniform(-55.0, 42.0)
+        off = rng.normal(-6.0, 13.0) if rng.random() < 0.85 else rng.uniform(-55.0, 42.0)
         turn = 90.0 + float(np.clip(off, -55.0, 42.0))
         flexion = float(np.clip(rng.normal(-3.0, 12.0), -45.0, 40.0))
         deviation = float(np.clip(rng.normal(2.0, 6.0), -15.0, 20.0))

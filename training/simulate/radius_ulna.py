@@ -46,6 +46,7 @@ class ForearmShape:
     ulna_gap: float
     divergence: float
     divergence_lateral: float
+    ulna_dorsal: float
     cortex: float
     edge: float
     subchondral: float
@@ -61,16 +62,19 @@ class ForearmShape:
             radial_styloid=float(rng.uniform(0.0, 2.5)) * grown,
             hollow=float(rng.uniform(0.75, 1.1)) * grown,
             width=float(rng.normal(0.97, 0.05)),
-            thickness=float(rng.normal(1.0, 0.06)),
+            thickness=float(rng.normal(1.0 - 0.08 * maturity, 0.06)),
             bow=float(rng.normal(4.5, 2.0)),
             flare=float(rng.normal(1.0, 0.12)),
-            ulnar_variance=float(rng.normal(-0.3, 1.5)),
-            ulnar_styloid=float(np.clip(rng.normal(5.5, 1.6), 1.0, 9.0)) * maturity**1.5,
+            # Of the ossified ulna: its epiphysis keeps its cartilage longer than the radius's.
+            ulnar_variance=float(rng.normal(-0.7 - 10.0 * maturity**2 * (1.0 - maturity), 1.5)),
+            ulnar_styloid=float(np.clip(rng.normal(5.5, 1.6), 1.0, 9.0)) * maturity,
             ulnar_styloid_width=float(rng.uniform(2.3, 3.8)),
             ulna_turn=float(rng.normal(0.0, 16.0)),
             ulna_gap=float(rng.normal(0.4, 0.8)),
             divergence=float(rng.normal(0.0, 2.0) - 7.0 * max(rng.uniform(-2.0, 1.0), 0.0)),
-            divergence_lateral=float(rng.normal(0.0, 2.5)),
+            divergence_lateral=float(rng.normal(1.5, 2.5)),
+            # In a true lateral an adult's ulna lies dorsal of the radius's middle.
+            ulna_dorsal=float(rng.normal(1.0 + 4.0 * maturity**3, 1.0)),
             cortex=float(rng.uniform(1.9, 3.6)) * (0.6 + 0.4 * maturity),
             edge=float(rng.uniform(1.2, 2.4)),
             subchondral=float(rng.uniform(0.5, 1.1)),
@@ -125,6 +129,7 @@ def _swept(
     level = -surface.vertices[:, 1]
     thick, thin = cortex
     shell = thin + (thick - thin) * np.clip((level - 12.0) / 36.0, 0.0, 1.0) ** 0.9
+    shell += 0.6 * np.clip(-level / 3.0, 0.0, 1.0)  # a process is cortical to its tip
     filling = 1.0 - 0.95 * np.clip((level - 14.0) / 40.0, 0.0, 1.0) ** 0.7
     return shelled(name, surface, shell, filling)
 
@@ -198,7 +203,7 @@ def make_ulna(shape: ForearmShape) -> Bone:
 
     def height(x: Array, z: Array, rho: Array) -> Array:
         away = np.hypot(x - place[0], z - place[1]) / radius
-        return 1.6 * (1.0 - rho**2) + (shape.ulnar_styloid + 0.5) * np.exp(-(away**2.5))
+        return 1.6 * (1.0 - rho**2) + (shape.ulnar_styloid + 0.5) * np.exp(-(away**3.5))
 
     bone = _swept(
         "ulna",
@@ -220,7 +225,7 @@ def make_ulna(shape: ForearmShape) -> Bone:
             [
                 across + 0.0 * proximal,
                 np.full(len(points), shape.ulnar_variance - 3.2),
-                -2.0 + lateral * proximal,
+                lateral * proximal - shape.ulna_dorsal,
             ],
             axis=-1,
         )

@@ -36,6 +36,11 @@ from training.simulate.surfaces import Array, Surface
 
 _ALONG_FOREARM = np.array([0.0, 1.0, 0.0])
 
+# The model's scaphoid lies 70 degrees to the forearm and deep between lunate and capitate. In true
+# laterals it lies at 30 to 60 degrees, its waist at their volar border.
+_SCAPHOID_EXTENDED = 22.0
+_SCAPHOID_SHIFT = (0.0, 1.8, 2.5)
+
 
 @dataclass(frozen=True)
 class Wrist:
@@ -123,9 +128,10 @@ def build_wrist(rng: np.random.Generator, age: float, pose: Pose) -> Wrist:
     placed = placements(hand, pose)
     volar = float(rng.normal(1.0, 1.3))
     placed = {name: (r, np.add(t, (0.0, 0.0, volar))) for name, (r, t) in placed.items()}
-    placed["scaphoid"] = _flexed(
-        placed["scaphoid"], hand.axes["scaphoid"][0], float(rng.normal(-4.0, 7.0))
+    turned, at = _flexed(
+        placed["scaphoid"], hand.axes["scaphoid"][0], float(rng.normal(-_SCAPHOID_EXTENDED, 7.0))
     )
+    placed["scaphoid"] = turned, at + rng.normal(_SCAPHOID_SHIFT, (0.0, 0.6, 1.0))
     radius, ulna = make_radius(shape), make_ulna(shape)
     turn, lift = _seating(radius, whole, placed, spacing)
     placed = {name: (turn @ r, turn @ t + lift) for name, (r, t) in placed.items()}
@@ -142,7 +148,7 @@ def build_wrist(rng: np.random.Generator, age: float, pose: Pose) -> Wrist:
 
     # Forearm, cut at its growth plates.
     slope = ossified.radial_physis_slope
-    radius_level = -5.5 - 1.5 * mature
+    radius_level = -4.5 - 1.5 * mature
     ulna_level = float(ulna.outer.vertices[-1, 1]) - 6.0
 
     def along(points: Array) -> Array:

@@ -174,6 +174,15 @@ def test_an_image_that_cannot_be_read_does_not_stop_the_others(review, assessor)
     assert review.done == review.total == 2
 
 
+def test_nothing_is_shown_of_an_image_that_cannot_be_read(review, assessor, shown):
+    broken = WorkItem(ImageSource("gone", Path("gone.dcm")))
+    review.start([item(name="wrist"), broken], assessor)
+    finish(review)
+    assert shown == [["wrist"]]
+    review.show(broken)
+    assert shown == [["wrist"], []]
+
+
 def test_an_unexpected_error_is_told_in_a_sentence(review, assessor, monkeypatch):
     def fail(*_: Any) -> Any:
         raise MemoryError("no more")

@@ -286,3 +286,12 @@ def test_letters_grow_with_the_density_of_the_screen(app: Any) -> None:
         show_side_by_side([session], app.app_logic, text_scale=text_scale)
         heights.append(session._overlay._drawn_height)
     assert heights[1] == pytest.approx(2 * heights[0])
+
+
+def test_the_views_are_empty_when_there_is_nothing_to_show(app: Any) -> None:
+    session = SceneAssessment.create(app.scene, radiograph(), assessment())
+    show_side_by_side([session], app.app_logic)
+    composite = app.app_logic.GetSliceLogicByLayoutName("Red").GetSliceCompositeNode()
+    assert composite.GetBackgroundVolumeID() == session.volume_node.GetID()
+    show_side_by_side([], app.app_logic)
+    assert composite.GetBackgroundVolumeID() is None

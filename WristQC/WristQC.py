@@ -366,7 +366,7 @@ class WristQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onFitViews(self):
         from WristQCLib.scene import show_side_by_side
 
-        if not self._shown or any(session.closed for session in self._shown):
+        if any(session.closed for session in self._shown):
             return
         # Screens of high density have more dots to an inch, and VTK scales text with them.
         sliceWidget = slicer.app.layoutManager().sliceWidget("Red")

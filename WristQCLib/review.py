@@ -249,8 +249,7 @@ class Review:
             wanted.append(other)
         opened = [o for o in wanted if self._open(o, (read or {}).get(o))]
         self._leave(kept=opened)
-        if opened:
-            self._show([self._sessions[o] for o in sorted(opened, key=_frontal_first)])
+        self._show([self._sessions[o] for o in sorted(opened, key=_frontal_first)])
         self._listener.list_changed()
         self._listener.score_changed()
 

@@ -22,6 +22,8 @@ def show_side_by_side(
 ) -> None:
     """Show each session in a slice view of its own, fitted to it, in the order given.
 
+    Without sessions the views are emptied.
+
     In Slicer the layout is changed to as many slice views; call it again once the window has got
     its size when the images do not fill the views.
 
@@ -46,6 +48,10 @@ def show_side_by_side(
         raise SceneError(f"{len(sessions)} images do not fit into {len(views)} views.")
     scene = application_logic.GetMRMLScene()
     _set_layout(scene, len(sessions))
+    if not sessions:
+        logics = map(application_logic.GetSliceLogicByLayoutName, views)
+        for logic in filter(None, logics):
+            logic.GetSliceCompositeNode().SetBackgroundVolumeID(None)
     for session, view in zip(sessions, views, strict=False):
         logic = application_logic.GetSliceLogicByLayoutName(view)
         if logic is None:

@@ -265,8 +265,6 @@ class Viewer:
             except RadiographError as error:
                 item.problem = str(error)
         self.review.show(item, read)
-        if self.review.session is None:
-            self._slices.show(())
 
     def _show_both(self) -> None:
         self.review.both_views = bool(self._server.state.both_views)

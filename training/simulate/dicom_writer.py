@@ -65,6 +65,9 @@ class DicomStyle:
         Keywords left out; those that DICOM wants at least empty are written empty.
     calibrated
         Whether PixelSpacing, at the wrist's plane, is given beside ImagerPixelSpacing.
+    study
+        Decides patient and study, which images of the same number share; each image is a study of
+        its own when not given.
     """
 
     photometric: str = "MONOCHROME2"
@@ -72,6 +75,7 @@ class DicomStyle:
     bits_stored: int = 12
     absent: Collection[str] = ()
     calibrated: bool = False
+    study: int | None = None
 
 
 def draw_style(rng: np.random.Generator) -> DicomStyle:
@@ -138,7 +142,8 @@ def _uid(seed: int, what: str) -> UID:
 
 
 def _header(radiograph: SimulatedRadiograph, seed: int, style: DicomStyle) -> FileDataset:
-    rng = np.random.default_rng([seed, 0xD1C0])
+    study = seed if style.study is None else style.study
+    rng = np.random.default_rng([study, 0xD1C0])
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = DigitalXRayImageStorageForPresentation
     meta.MediaStorageSOPInstanceUID = _uid(seed, "instance")
@@ -148,8 +153,11 @@ def _header(radiograph: SimulatedRadiograph, seed: int, style: DicomStyle) -> Fi
     ds.SOPClassUID = meta.MediaStorageSOPClassUID
     ds.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
     ds.SpecificCharacterSet = "ISO_IR 100"
-    _add_patient(ds, radiograph, seed, rng)
-    _add_study_and_series(ds, radiograph, seed, rng)
+    _add_patient(ds, radiograph, study, rng)
+    _add_study(ds, radiograph, study, rng)
+    _add_series(ds, radiograph, seed)
+    if style.study is not None:
+        rng = np.random.default_rng([seed, 0xACC0])  # exposed alike, but not the same
     _add_acquisition(ds, radiograph, rng)
     _add_positioning(ds, radiograph)
     _add_display(ds, radiograph, style)
@@ -164,13 +172,13 @@ def _header(radiograph: SimulatedRadiograph, seed: int, style: DicomStyle) -> Fi
 
 
 def _add_patient(
-    ds: Dataset, radiograph: SimulatedRadiograph, seed: int, rng: np.random.Generator
+    ds: Dataset, radiograph: SimulatedRadiograph, study: int, rng: np.random.Generator
 ) -> None:
     age = _age(radiograph, rng)
     examined = datetime.date(2025, 1, 1) + datetime.timedelta(days=int(rng.integers(0, 365)))
     born = examined - datetime.timedelta(days=int(age * 365.25 + rng.integers(0, 360)))
     ds.PatientName = "SIMULATED^WRIST"
-    ds.PatientID = f"SIM-{seed}"
+    ds.PatientID = f"SIM-{study}"
     ds.PatientBirthDate = born.strftime("%Y%m%d")
     ds.PatientSex = str(rng.choice(["F", "M"]))
     ds.PatientAge = f"{age:03d}Y"
@@ -187,21 +195,27 @@ def _age(radiograph: SimulatedRadiograph, rng: np.random.Generator) -> int:
     return int(rng.integers(5, 15) if child else rng.integers(18, 85))
 
 
-def _add_study_and_series(
-    ds: Dataset, radiograph: SimulatedRadiograph, seed: int, rng: np.random.Generator
+def _add_study(
+    ds: Dataset, radiograph: SimulatedRadiograph, study: int, rng: np.random.Generator
 ) -> None:
     side = {Side.LEFT: "left", Side.RIGHT: "right"}[radiograph.side]
     time = f"{rng.integers(7, 20):02d}{rng.integers(0, 60):02d}{rng.integers(0, 60):02d}"
     ds.StudyTime = ds.SeriesTime = ds.AcquisitionTime = ds.ContentTime = time
-    ds.StudyInstanceUID, ds.SeriesInstanceUID = _uid(seed, "study"), _uid(seed, "series")
-    ds.AccessionNumber = f"SIM{seed % 10**12}"
+    ds.StudyInstanceUID = _uid(study, "study")
+    ds.AccessionNumber = f"SIM{study % 10**12}"
     ds.ReferringPhysicianName = ""
     ds.StudyID = "1"
     ds.StudyDescription = f"Simulated wrist, {side}"
+
+
+def _add_series(ds: Dataset, radiograph: SimulatedRadiograph, seed: int) -> None:
+    frontal = radiograph.view is View.FRONTAL
     ds.Modality = "DX"
     ds.PresentationIntentType = "FOR PRESENTATION"
-    ds.SeriesNumber = ds.InstanceNumber = 1
-    ds.SeriesDescription = "Wrist PA" if radiograph.view is View.FRONTAL else "Wrist lateral"
+    ds.SeriesInstanceUID = _uid(seed, "series")
+    ds.SeriesNumber = 1 if frontal else 2
+    ds.InstanceNumber = 1
+    ds.SeriesDescription = "Wrist PA" if frontal else "Wrist lateral"
     ds.InstitutionName = "SIMULATED HOSPITAL"
     ds.Manufacturer = "WristQC"
     ds.ManufacturerModelName = "Radiograph simulator"

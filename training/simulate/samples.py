@@ -1,4 +1,4 @@
-"""The sample studies that come with WristQC, as DICOM with labels: good and bad, of both views.
+"""The sample studies that come with WristQC, as DICOM with labels: both views of three wrists.
 
 Each sample states what it is to show; the wrist is looked for among the first seeds, and its
 positioning is worked out from its keypoints.
@@ -34,14 +34,14 @@ _PLAIN = Contents(objects=(), cast=False, implant=False, look=_LOOK, annotations
 
 @dataclass(frozen=True)
 class Sample:
-    """One sample study.
+    """One image.
 
     Attributes
     ----------
     name
         Stem of its files.
-    view
-        Its view.
+    study, view, side
+        Which study it belongs to, its view, and the side that is shown.
     suits
         Whether a wrist, projected upright, can show it.
     turn_deg
@@ -57,7 +57,9 @@ class Sample:
     """
 
     name: str
+    study: int
     view: View
+    side: Side
     suits: Callable[[Projection], bool]
     turn_deg: float
     field_mm: tuple[float, float]
@@ -80,7 +82,7 @@ def make_samples(out: Path) -> list[Path]:
             contents=replace(sample.contents, marker=_marker(sample, projection.side)),
         )
         path = out / f"{sample.name}.dcm"
-        write_dicom(path, radiograph, 1000 + number, sample.style)
+        write_dicom(path, radiograph, 1000 + number, replace(sample.style, study=sample.study))
         write_labels(radiograph, path, seed)
         paths.append(path)
     return paths
@@ -92,7 +94,7 @@ def _find(sample: Sample) -> int:
         projection = project_wrist(rng, sample.view, spacing=_SEARCH_SPACING)
         if projection.factors.get("fracture") or projection.factors.get("age_group") != "adult":
             continue
-        if sample.suits(projection):
+        if projection.side is sample.side and sample.suits(projection):
             return seed
     raise RuntimeError(f"None of {_SEARCH_LIMIT} wrists suits the sample '{sample.name}'.")
 
@@ -176,18 +178,12 @@ def _angle_at_scaphoid(projection: Projection) -> float:
     return math.degrees(math.acos(min(1.0, max(-1.0, cosine))))
 
 
-def _left(projection: Projection) -> bool:
-    return projection.side is Side.LEFT
-
-
-def _left_overlapping(projection: Projection) -> bool:
-    return _left(projection) and _overlapping(projection)
-
-
 SAMPLES: tuple[Sample, ...] = (
-    Sample("frontal_good", View.FRONTAL, _thumb_near, 0.0, (132, 104), (0.0, 4.0)),
     Sample(
-        "frontal_bad", View.FRONTAL, _left, 17.0, (120, 190), (24.0, 34.0),
+        "frontal_good", 1, View.FRONTAL, Side.RIGHT, _thumb_near, 0.0, (132, 104), (0.0, 4.0)
+    ),
+    Sample(
+        "frontal_bad", 2, View.FRONTAL, Side.LEFT, _is_neutral, 17.0, (120, 190), (24.0, 34.0),
         replace(_PLAIN, objects=("bangle",)),
         DicomStyle(
             transfer_syntax=JPEG2000Lossless,
@@ -195,9 +191,11 @@ SAMPLES: tuple[Sample, ...] = (
         ),
         "mirrored",
     ),
-    Sample("lateral_good", View.LATERAL, _overlapping, 0.0, (110, 160), (1.0, -2.0)),
     Sample(
-        "lateral_bad", View.LATERAL, _rotated, -9.0, (140, 200), (14.0, 26.0),
+        "lateral_good", 1, View.LATERAL, Side.RIGHT, _overlapping, 0.0, (110, 160), (1.0, -2.0)
+    ),
+    Sample(
+        "lateral_bad", 2, View.LATERAL, Side.LEFT, _rotated, -13.0, (140, 200), (20.0, 30.0),
         replace(_PLAIN, objects=("watch",)),
         DicomStyle(
             transfer_syntax=JPEG2000Lossless,
@@ -207,11 +205,13 @@ SAMPLES: tuple[Sample, ...] = (
         "none",
     ),
     Sample(
-        "frontal_monochrome1", View.FRONTAL, _left, 6.0, (130, 150), (-6.0, 8.0),
+        "frontal_monochrome1", 3, View.FRONTAL, Side.LEFT, _is_neutral, 6.0, (130, 150),
+        (-6.0, 8.0),
         style=DicomStyle("MONOCHROME1", JPEG2000Lossless),
     ),
     Sample(
-        "lateral_no_spacing", View.LATERAL, _left_overlapping, 5.0, (100, 150), (-8.0, 6.0),
+        "lateral_no_spacing", 3, View.LATERAL, Side.LEFT, _overlapping, 5.0, (100, 150),
+        (-8.0, 6.0),
         style=DicomStyle(
             transfer_syntax=RLELossless, absent=("ImagerPixelSpacing", "PixelSpacing")
         ),

@@ -13,8 +13,11 @@ OUT ?= out/demo
 
 demo: $(VENV)/.demo
 	$(BIN)/wristqc assess Resources/SampleData --out $(OUT)
+	@echo
+	@echo "See it and try it in a browser:  $(BIN)/wristqc view"
 
 test: $(VENV)/.dev
+	@sh Testing/install_browser.sh
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.dev
@@ -34,7 +37,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[models,report]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[models,report,viewer]'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python

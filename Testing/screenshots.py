@@ -11,6 +11,7 @@ main window round them, and its widgets ctkCollapsibleButton and the like are st
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -20,7 +21,6 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
-import pydicom
 import scene_app
 import slicer_stubs
 from slicer_stubs import QtCore, QtGui, QtWidgets, ctkCollapsibleButton, run_until
@@ -28,7 +28,7 @@ from slicer_stubs import QtCore, QtGui, QtWidgets, ctkCollapsibleButton, run_unt
 from WristQCLib.resources import RESOURCES
 
 SAMPLES = ("frontal_monochrome1", "lateral_no_spacing")
-"""Both of left wrists; one is incomplete, because its pixel size is unknown."""
+"""Both views of one wrist; one is incomplete, because its pixel size is unknown."""
 PERSON = "Dr. Ada Example"
 PANEL_WIDTH, VIEW_WIDTH, HEIGHT, GAP = 540, 640, 1050, 4
 BACKGROUND = "#2b2b2b"
@@ -36,12 +36,9 @@ FOLDED = ("Images", "Settings", "Save")
 
 
 def write_study(folder: Path) -> None:
-    """The samples as frontal and lateral view of one study."""
-    study = pydicom.uid.generate_uid(entropy_srcs=["WristQC", "screenshot"])
+    """The samples under short names."""
     for name in SAMPLES:
-        dataset = pydicom.dcmread(RESOURCES / "SampleData" / f"{name}.dcm")
-        dataset.StudyInstanceUID = study
-        dataset.save_as(folder / f"{name.split('_')[0]}.dcm")
+        shutil.copy(RESOURCES / "SampleData" / f"{name}.dcm", folder / f"{name.split('_')[0]}.dcm")
 
 
 def assess(widget: Any, module: Any, folder: Path) -> None:

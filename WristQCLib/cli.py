@@ -58,6 +58,18 @@ def _root(
     """Quality control of wrist radiographs. Not a diagnostic device."""
 
 
+# What the commands have in common
+DeviceOption = Annotated[
+    str, typer.Option(help="auto, cpu, cuda, cuda:N or mps: where the models run.")
+]
+ProtocolOption = Annotated[
+    Path | None, typer.Option(help="Scoring protocol (TOML) instead of the paper's.")
+]
+ModelsOption = Annotated[
+    Path | None, typer.Option(help="Folder with model bundles instead of the bundled ones.")
+]
+
+
 @app.command()
 def assess(
     paths: Annotated[
@@ -74,15 +86,9 @@ def assess(
     spacing: Annotated[
         float | None, typer.Option(min=0.001, max=10, help="State the pixel spacing in mm.")
     ] = None,
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda, cuda:N or mps: where the models run.")
-    ] = "auto",
-    protocol: Annotated[
-        Path | None, typer.Option(help="Scoring protocol (TOML) instead of the paper's.")
-    ] = None,
-    models: Annotated[
-        Path | None, typer.Option(help="Folder with model bundles instead of the bundled ones.")
-    ] = None,
+    device: DeviceOption = "auto",
+    protocol: ProtocolOption = None,
+    models: ModelsOption = None,
     no_models: Annotated[
         bool, typer.Option("--no-models", help="Check only what needs no model.")
     ] = False,
@@ -193,15 +199,9 @@ def view(
     ] = True,
     language: Annotated[str, typer.Option(help="Language of the page: en or zh.")] = "en",
     person: Annotated[str, typer.Option(help="Name that corrections are recorded under.")] = "",
-    device: Annotated[
-        str, typer.Option(help="auto, cpu, cuda, cuda:N or mps: where the models run.")
-    ] = "auto",
-    protocol: Annotated[
-        Path | None, typer.Option(help="Scoring protocol (TOML) instead of the paper's.")
-    ] = None,
-    models: Annotated[
-        Path | None, typer.Option(help="Folder with model bundles instead of the bundled ones.")
-    ] = None,
+    device: DeviceOption = "auto",
+    protocol: ProtocolOption = None,
+    models: ModelsOption = None,
     no_models: Annotated[
         bool, typer.Option("--no-models", help="Leave what needs models to a person.")
     ] = False,

@@ -24,8 +24,7 @@ UNREADABLE = (
     EOFError,
     zipfile.BadZipFile,
     zlib.error,
-    RuntimeError,  # encrypted
-    NotImplementedError,  # a compression that this Python does not know
+    RuntimeError,  # encrypted, or compressed in a way that this Python does not know
     KeyError,  # the member is gone since it was found
 )
 """What reading a file or a member of an archive may raise."""

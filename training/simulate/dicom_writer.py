@@ -31,6 +31,7 @@ from pydicom.uid import (
 
 from training.simulate.exposure import SimulatedRadiograph
 from WristQCLib import __version__
+from WristQCLib.atomic_file import written_whole
 from WristQCLib.findings import Side, View
 
 ATTRIBUTES_OFTEN_ABSENT: tuple[str, ...] = (
@@ -131,10 +132,8 @@ def write_dicom(
         elif keyword in header:
             delattr(header, keyword)
     _add_pixels(header, radiograph, style)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    header.save_as(part, enforce_file_format=True)
-    part.replace(path)
+    with written_whole(path) as file:
+        header.save_as(file, enforce_file_format=True)
 
 
 def _uid(seed: int, what: str) -> UID:

@@ -31,6 +31,7 @@ from training.config import Optimisation, TrainingConfig
 from training.datasets import MixedBatches, PlainBatches, RadiographDataset, Source
 from training.processes import Processes
 from training.tasks import Task, task_of
+from WristQCLib.atomic_file import written_whole
 
 WARM_UP = 0.05
 """Share of a cosine schedule in which the learning rate rises."""
@@ -275,17 +276,15 @@ class Trainer:
 
 
 def write_beside(path: Path, content: bytes) -> None:
-    """Write a file beside its place, then move it there."""
-    beside = path.with_name(path.name + ".part")
-    beside.write_bytes(content)
-    beside.replace(path)
+    """Write a file whole, or leave what is there."""
+    with written_whole(path) as file:
+        file.write(content)
 
 
 def save(path: Path, state: Any) -> None:
-    """`torch.save`, beside its place first."""
-    beside = path.with_name(path.name + ".part")
-    torch.save(state, beside)
-    beside.replace(path)
+    """`torch.save` of a whole file: a run that is killed goes on from the one before."""
+    with written_whole(path) as file:
+        torch.save(state, file)
 
 
 def append_row(path: Path, row: dict[str, Any]) -> None:

@@ -10,14 +10,15 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.progress import track
 
 from training.labels import LabelledImage, read_label
+from training.tables import confusion
+from WristQCLib import paper
 from WristQCLib.artefact import ArtefactFinding
 from WristQCLib.assessment import Assessment, Score, score
 from WristQCLib.assessor import Assessor
@@ -26,13 +27,6 @@ from WristQCLib.keypoints import KEYPOINT_NAMES, Keypoints
 from WristQCLib.measurements import measure
 from WristQCLib.radiograph import RadiographError, read_radiograph
 from WristQCLib.side_marker import SideMarker
-
-PAPER_TASK_ACCURACY: Mapping[str, float] = {
-    "frontal_1": 0.91, "frontal_2": 0.97, "frontal_3": 0.76, "frontal_4": 0.89, "frontal_5": 0.85,
-    "lateral_1": 0.85, "lateral_2": 0.80, "lateral_3": 0.85,
-}  # fmt: skip
-PAPER_GRADE_ACCURACY: Mapping[View, float] = {View.FRONTAL: 0.82, View.LATERAL: 0.75}
-"""Agreement of the paper's system with radiologists (specification, section 6)."""
 
 
 @dataclass(frozen=True)
@@ -131,9 +125,9 @@ def report(comparisons: Sequence[Comparison]) -> str:
                 for c in pairs
                 if c.expected.task(task.id).assessable
             )
-            lines.append(f"| {task.id}: task grade | {agree} | {PAPER_TASK_ACCURACY[task.id]} |")
+            lines.append(f"| {task.id}: task grade | {agree} | {paper.TASK_ACCURACY[task.id]} |")
         grade = share(c.assessment.score.grade == c.expected.grade for c in chosen)
-        lines.append(f"| {view}: overall grade | {grade} | {PAPER_GRADE_ACCURACY[view]} |")
+        lines.append(f"| {view}: overall grade | {grade} | {paper.GRADE_ACCURACY[view]} |")
         difference = [abs(c.assessment.score.total - c.expected.total) for c in chosen]
         mean = sum(difference) / len(difference)
         lines.append(f"| {view}: mean absolute difference of totals | {mean:.2f} | - |")
@@ -145,23 +139,9 @@ def report(comparisons: Sequence[Comparison]) -> str:
             lines += ["", f"## {view.capitalize()}: grade by label (rows) and by WristQC", ""]
             grades = list(chosen[0].assessment.protocol.grades)
             lines += confusion(
-                grades, chosen, lambda c: c.expected.grade, lambda c: c.assessment.score.grade
+                grades, ((c.expected.grade, c.assessment.score.grade) for c in chosen)
             )
     return "\n".join(lines) + "\n"
-
-
-def confusion(
-    names: Sequence[str],
-    comparisons: Sequence[Comparison],
-    truth: Callable[[Comparison], str],
-    found: Callable[[Comparison], str],
-) -> list[str]:
-    """Rows of a Markdown table."""
-    counts = Counter((truth(c), found(c)) for c in comparisons)
-    lines = ["| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
-    for row in names:
-        lines.append(f"| **{row}** | " + " | ".join(str(counts[row, c]) for c in names) + " |")
-    return lines
 
 
 def table(comparisons: Sequence[Comparison]) -> list[dict[str, object]]:

@@ -8,11 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 from scipy.stats import spearmanr
 
-from training import paper
 from training.metrics import (
     COVERAGES,
-    GROSS_MISS_MM,
-    RADII_MM,
     area_under_curve,
     bootstrap_interval,
     calibration,
@@ -22,6 +19,8 @@ from training.metrics import (
 )
 from training.results import ImageResult, PointResult
 from training.tables import confusion, number, table
+from WristQCLib import paper
+from WristQCLib.figures import GROSS_MISS_MM, RADII_MM
 from WristQCLib.findings import View
 from WristQCLib.keypoints import KEYPOINT_NAMES, words
 from WristQCLib.protocol import Protocol

@@ -8,10 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-RADII_MM = (1.0, 2.0, 2.5, 3.0, 4.0, 10.0)
-"""Radii of the success detection rate."""
-
-GROSS_MISS_MM = 10.0
+from WristQCLib.figures import RADII_MM, distances, yes_no
 
 
 def detection_figures(errors_mm: Sequence[float]) -> dict[str, float]:
@@ -28,18 +25,18 @@ def detection_figures(errors_mm: Sequence[float]) -> dict[str, float]:
     ``sdr_<radius>`` (share within the radius, inclusive) and ``miss`` (share beyond 10 mm).
     NaN throughout for an empty list.
     """
-    errors = np.asarray(errors_mm, dtype=np.float64)
-    if errors.size == 0:
+    found = distances(errors_mm)
+    if found is None:
         names = ("mre", "sd", "median", "p95", *(f"sdr_{r:g}" for r in RADII_MM), "miss")
         return {"count": 0.0} | dict.fromkeys(names, float("nan"))
     return {
-        "count": float(errors.size),
-        "mre": float(errors.mean()),
-        "sd": float(errors.std()),
-        "median": float(np.median(errors)),
-        "p95": float(np.percentile(errors, 95)),
-        **{f"sdr_{r:g}": float(100.0 * (errors <= r).mean()) for r in RADII_MM},
-        "miss": float(100.0 * (errors > GROSS_MISS_MM).mean()),
+        "count": float(found.count),
+        "mre": found.mean,
+        "sd": found.sd,
+        "median": found.median,
+        "p95": found.p95,
+        **{f"sdr_{radius:g}": share for radius, share in found.within.items()},
+        "miss": found.missed,
     }
 
 
@@ -52,15 +49,16 @@ def classification_figures(
     """
     scores = np.asarray(probabilities, dtype=np.float64)
     actual = np.asarray(truth, dtype=bool)
-    said = scores >= threshold
-    hits = int((said & actual).sum())
+    answers = yes_no(list(zip(actual.tolist(), (scores >= threshold).tolist(), strict=True)))
+    rates = (answers.accuracy, answers.precision, answers.recall) if answers else (None,) * 3
     return {
         "count": float(actual.size),
         "positives": float(actual.sum()),
         "auc": area_under_curve(scores, actual),
-        "accuracy": _ratio(int((said == actual).sum()), actual.size),
-        "precision": _ratio(hits, int(said.sum())),
-        "recall": _ratio(hits, int(actual.sum())),
+        **{
+            name: math.nan if rate is None else rate
+            for name, rate in zip(("accuracy", "precision", "recall"), rates, strict=True)
+        },
     }
 
 
@@ -163,7 +161,3 @@ def coverage(errors: Sequence[float], spreads: Sequence[float]) -> dict[float, f
         share: float((ratio <= circle_radius(share)).mean()) if ratio.size else float("nan")
         for share in COVERAGES
     }
-
-
-def _ratio(numerator: int, denominator: int) -> float:
-    return numerator / denominator if denominator else float("nan")

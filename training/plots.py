@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training import paper
 from training.evaluation_report import accuracy, by_keypoint, grade_pairs, task_pairs
 from training.metrics import (
-    RADII_MM,
     area_under_curve,
     calibration,
     circle_radius,
     roc_curve,
 )
 from training.results import ImageResult, PointResult
+from WristQCLib import paper
+from WristQCLib.figures import RADII_MM
 from WristQCLib.findings import View
 from WristQCLib.keypoints import words
 from WristQCLib.protocol import Protocol

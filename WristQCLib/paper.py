@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from training.metrics import RADII_MM
+from WristQCLib.figures import RADII_MM
 from WristQCLib.findings import View
 
 

@@ -14,6 +14,9 @@ from WristQCLib.labels.image_labels import LabelError
 
 Json = dict[str, Any]
 
+OTHER_FORM = (KeyError, TypeError, IndexError, AttributeError, OverflowError)
+"""What a document of another form than the expected one causes."""
+
 
 def read_json(path: Path) -> Json:
     """The JSON object that a file holds.
@@ -76,7 +79,7 @@ def naming(path: Path) -> Iterator[None]:
         raise LabelError(
             f"The label file {path} cannot be used: {str(error).rstrip('.')}."
         ) from error
-    except (KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:
+    except OTHER_FORM as error:
         raise LabelError(
             f"The label file {path} does not have the form of its kind ({error!r});"
             " export the labels again."

@@ -12,9 +12,10 @@ import pytest
 
 from WristQCLib.artefact import ArtefactFinding
 from WristQCLib.assessor import Assessor, NoModels, reassess
+from WristQCLib.certainty import certainty
 from WristQCLib.errors import RadiographError
 from WristQCLib.findings import Finding, Side, Sourced, View
-from WristQCLib.keypoints import Keypoints
+from WristQCLib.keypoints import KEYPOINT_NAMES, Keypoint, Keypoints
 from WristQCLib.loaded_volumes import sources_of_volume
 from WristQCLib.protocol import load_protocol
 from WristQCLib.radiograph import Radiograph
@@ -23,6 +24,7 @@ from WristQCLib.saving import Kind, save
 from WristQCLib.sources import ImageSource
 from WristQCLib.worklist import (
     AT_WORK,
+    Benefit,
     Job,
     Order,
     WorkItem,
@@ -30,7 +32,6 @@ from WristQCLib.worklist import (
     first_look,
     looks,
     ordered,
-    uncertainty,
 )
 
 SAMPLE = RESOURCES / "SampleData" / "frontal_good.dcm"
@@ -79,22 +80,83 @@ def test_the_worst_comes_first_and_what_was_not_assessed_last():
     assert ordered([none, good, bad], Order.GIVEN) == [none, good, bad]
 
 
-@pytest.mark.parametrize(
-    ("probability", "doubt"), [(0.0, 0.0), (0.5, 1.0), (0.75, 0.5), (1.0, 0.0)]
-)
-def test_doubt_is_greatest_at_a_probability_of_one_half(probability, doubt):
-    sure = first_look(image(), load_protocol())
-    finding = ArtefactFinding.from_probability(probability, 0.5, "model:x")
-    closed = replace(sure.score, reachable=sure.score.total)
-    assessment = replace(sure, artefact=finding, score=closed)
-    assert uncertainty(assessment) == pytest.approx(doubt)
+def judged(benefit: Benefit | None = None, **predicted: Any) -> WorkItem:
+    """An image that models have judged."""
+    item = seen()
+    item.predicted = SimpleNamespace(**predicted)  # type: ignore[assignment]
+    item.benefit = benefit
+    return item
 
 
-def test_open_points_are_doubt():
-    assessment = first_look(image(), load_protocol())
-    open_points = assessment.score.reachable - assessment.score.total
-    assert uncertainty(assessment) == open_points / 100
-    assert uncertainty(None) == -1
+def test_looking_is_worth_most_where_the_grade_may_be_wrong_then_for_points_then_for_spread():
+    sure = judged(Benefit(0.0, 0, 0.001))
+    spread, open_points = judged(Benefit(0.0, 0, 0.002)), judged(Benefit(0.0, 6, 0.0))
+    wrong, unseen = judged(Benefit(0.05, 0, 0.0)), WorkItem(image())
+    items = [unseen, sure, spread, open_points, wrong]
+    assert ordered(items, Order.UNCERTAIN) == [wrong, open_points, spread, sure, unseen]
+
+
+def test_the_benefit_is_that_of_what_the_models_said():
+    none = Assessor.create(NoModels()).assess(image())
+    assert Benefit.of(none) == Benefit(1.0, none.score.reachable - none.score.total, 0.0)
+    # The diagonal of 30 x 40 pixels is 50.
+    points = tuple(
+        Keypoint(name, Finding.FOUND, (x, x), 1.0, spread, "model:x 1")
+        for name, x, spread in zip(
+            KEYPOINT_NAMES[View.FRONTAL], (9, 18, 27), (1, 3, 2), strict=True
+        )
+    )
+    flat = Radiograph.from_pixels(np.eye(30, 40), spacing=1.0, view="frontal")
+    first = first_look(flat, load_protocol())
+    placed = reassess(
+        first, keypoints=Keypoints(View.FRONTAL, points), artefact=ArtefactFinding.stated(False)
+    )
+    benefit = Benefit.of(placed)
+    assert benefit.spread == pytest.approx(2 / 50)
+    assert benefit.open_points == placed.score.reachable - placed.score.total
+    assert benefit.grade_is_wrong == 1 - certainty(placed).grades[placed.score.grade]
+    by_hand = reassess(placed, keypoints=Keypoints.from_positions(
+        View.FRONTAL, {p.name: p.position for p in points}))  # fmt: skip
+    assert Benefit.of(by_hand).grade_is_wrong == 0
+
+
+def test_what_differs_most_from_the_training_images_comes_first_and_what_is_unknown_last():
+    near, far, unknown = judged(novelty=0.1), judged(novelty=7.0), judged()
+    assert ordered([unknown, near, far], Order.NOVEL) == [far, near, unknown]
+
+
+def test_a_random_order_stays_while_images_are_added_and_corrected():
+    items = [WorkItem(image(name=f"image {n}")) for n in range(50)]
+    drawn = ordered(items, Order.RANDOM)
+    assert drawn != items
+    assert ordered(list(reversed(items)), Order.RANDOM) == drawn
+    items[7].assessment = seen().assessment
+    assert ordered(items, Order.RANDOM) == drawn
+    assert ordered(items[:20], Order.RANDOM) == [i for i in drawn if i in items[:20]]
+
+
+def test_what_the_models_said_stays_whatever_is_looked_for_again():
+    item = WorkItem(image())
+    first, last = looks(Job(item, Assessor.create(NoModels())))
+    first.tell(item)
+    assert item.predicted is None
+    last.tell(item)
+    assert item.predicted is last.predicted
+    assert item.benefit == Benefit.of(last.predicted)
+    *_, again = looks(Job(item, Assessor.create(NoModels())))
+    again.tell(item)
+    assert item.predicted is last.predicted
+
+
+def test_what_the_models_say_of_a_view_that_they_did_not_know_counts():
+    item = WorkItem(Radiograph.from_pixels(np.eye(40)))
+    *_, blind = looks(Job(item, Assessor.create(NoModels())))
+    blind.tell(item)
+    item.view = View.LATERAL
+    *_, seeing = looks(Job(item, Assessor.create(NoModels())))
+    seeing.tell(item)
+    assert item.predicted is seeing.predicted
+    assert item.predicted.keypoints.view is View.LATERAL
 
 
 def test_the_counterpart_is_the_other_view_of_the_same_side_and_study():

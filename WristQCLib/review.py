@@ -23,7 +23,16 @@ from WristQCLib.scene.store import Store
 from WristQCLib.sources import ImageSource
 from WristQCLib.spacing import Spacing
 from WristQCLib.worker import Begun, Ended, Worker, Yielded
-from WristQCLib.worklist import Job, Look, Order, WorkItem, counterpart, looks, ordered
+from WristQCLib.worklist import (
+    Job,
+    Look,
+    Order,
+    Recall,
+    WorkItem,
+    counterpart,
+    looks,
+    ordered,
+)
 
 T = TypeVar("T")
 
@@ -71,6 +80,8 @@ class Review:
         The image that is being assessed.
     both_views
         Whether the other view of the same wrist is shown beside it.
+    recall
+        Knows what people said of images before; None when nothing does.
     """
 
     def __init__(
@@ -91,6 +102,7 @@ class Review:
         self.current: WorkItem | None = None
         self.order = Order.GIVEN
         self.both_views = True
+        self.recall: Recall | None = None
         self.done = self.total = 0
         self.at_work: WorkItem | None = None
 
@@ -132,7 +144,7 @@ class Review:
         if not self.busy:
             self.done = self.total = 0
         self.total += len(added)
-        self._worker.submit(Job(item, assessor) for item in added)
+        self._worker.submit(Job(item, assessor, self.recall) for item in added)
         self._listener.list_changed()
         self._listener.run_changed()
 
@@ -197,6 +209,7 @@ class Review:
         if not item.study and header is not None:
             item.study = text_of(header, "StudyInstanceUID")
         item.problem = ""
+        look.tell(item)
         session = self._sessions.get(item)
         if session is not None:
             if look.final:

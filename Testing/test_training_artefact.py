@@ -134,14 +134,13 @@ def test_a_bank_of_objects_follows_its_seed() -> None:
     assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
 
 
-def test_an_image_gets_an_object_with_its_label_and_place(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("training.datasets.BANK_SIZE", 6)
+def test_an_image_gets_an_object_with_its_label_and_place(tmp_path: Path) -> None:
     for k in range(3):
         write_labelled(tmp_path, f"a{k}", FRONTAL, frontal=True)
     settings = config(
-        task="artefact", losses=LossWeights(cells=1.0), augmentation=Augmentation(objects=1.0)
+        task="artefact",
+        losses=LossWeights(cells=1.0),
+        augmentation=Augmentation(objects=1.0, bank=6),
     )
     data = RadiographDataset([Source(tmp_path, 1.0)], settings, "train")
     samples = [data[Ask(0, seed)] for seed in range(20)]

@@ -44,6 +44,8 @@ class Augmentation:
         Probability that a foreign object is laid into the image, which then has one.
     letters
         Probability that lead letters are laid into the image, which are no foreign object.
+    bank
+        How many foreign objects are drawn before the training, to be laid into its images.
     """
 
     flip: float = 0.5
@@ -60,6 +62,7 @@ class Augmentation:
     occlusion: float = 0.0
     objects: float = 0.0
     letters: float = 0.0
+    bank: int = 1000
 
 
 @dataclass(frozen=True)
@@ -132,8 +135,13 @@ class TrainingConfig:
     minutes
         Limit by the clock: where it is nearer than the end of `epochs`, the schedule follows the
         clock, and the result depends on the machine.
+    patience
+        The training ends after so many epochs without a lower validation loss; None: it does not.
     average
         Decay of the moving average of the weights per step; 0 keeps the plain weights.
+    frozen_norms
+        Batch norms keep the statistics that they begin with, and normalise by them in training as
+        they do afterwards: few images do not tell better ones.
     cache_side
         Longer side of the images kept in memory, pixels.
     """
@@ -157,7 +165,9 @@ class TrainingConfig:
     validation_images: int = 400
     epochs: int = 200
     minutes: float | None = None
+    patience: int | None = None
     average: float = 0.0
+    frozen_norms: bool = False
     bf16: bool = False
     cache_side: int = 768
     workers: int = 1

@@ -39,9 +39,6 @@ from WristQCLib.models.refinement import CLOSE_LOOKS, close_box
 FIELD_DEPENDENT = ("proximal_radius_centre", "proximal_ulna_centre")
 """Points where the shaft leaves the field: a smaller field moves them, nobody knows where."""
 
-BANK_SIZE = 1000
-"""Foreign objects that are drawn before the training, to be laid into its images."""
-
 UNKNOWN_MM_PER_PIXEL = (0.3, 0.8)
 """Range of the network's input where an image does not tell its spacing."""
 
@@ -71,10 +68,26 @@ class Ask(NamedTuple):
 
 @dataclass(frozen=True)
 class Source:
-    """A folder of labelled images and how often it is drawn from, relative to the others."""
+    """A folder of labelled images and how often it is drawn from, relative to the others.
+
+    Attributes
+    ----------
+    folder
+        As for `label_paths`.
+    share
+        Relative to those of the other folders.
+    only
+        The label files that are taken; None: all.
+    """
 
     folder: Path
     share: float
+    only: frozenset[Path] | None = None
+
+    def paths(self, split: str) -> list[Path]:
+        """The label files of a split."""
+        paths = label_paths(self.folder, split)
+        return paths if self.only is None else [path for path in paths if path in self.only]
 
     @classmethod
     def parse(cls, text: str) -> Source:
@@ -189,7 +202,7 @@ class RadiographDataset(Dataset[Sample]):
         self.split = split
         self.images: list[CachedImage] = []
         for index, source in enumerate(self.sources):
-            paths = label_paths(source.folder, split)
+            paths = source.paths(split)
             if split == "val":
                 paths = thinned(paths, self._limit(source))
             for path in paths:
@@ -198,7 +211,7 @@ class RadiographDataset(Dataset[Sample]):
                     self.images.append(image)
         lays = split == "train" and config.augmentation.objects > 0
         self.epoch = 0
-        self.bank = ObjectBank(BANK_SIZE, config.seed) if lays else None
+        self.bank = ObjectBank(config.augmentation.bank, config.seed) if lays else None
 
     def _limit(self, source: Source) -> int:
         """How many images of a source are validated on, by its share."""
@@ -375,6 +388,7 @@ class RadiographDataset(Dataset[Sample]):
         for index, name in enumerate(names):
             point = image.points.get(name)
             if point is None:
+                labelled[index] = name not in image.label.unknown
                 continue
             mapped = map_point(point, geometry)
             if within(point, geometry.field) and within(mapped, (0, 0, columns, rows)):

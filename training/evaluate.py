@@ -20,10 +20,9 @@ from training.plots import draw
 from training.results import ImageResult, PointResult, run_models
 from WristQCLib.assessment import Score
 from WristQCLib.findings import View
+from WristQCLib.model_set import BUNDLED_MODELS
 from WristQCLib.models import ImageClassifier, KeypointDetector, ModelError
 from WristQCLib.protocol import load_protocol
-
-MODELS = Path(__file__).resolve().parent.parent / "Resources" / "Models"
 
 
 def columns(row: PointResult | ImageResult) -> dict[str, object]:
@@ -62,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.evaluate", description=__doc__)
     parser.add_argument("--data", type=Path, nargs="+", required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--models", type=Path, default=MODELS)
+    parser.add_argument("--models", type=Path, default=BUNDLED_MODELS)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--split", choices=("val", "train", "all"), default="val")
     parser.add_argument("--spacing", type=float, help="mm per pixel where a label does not say")

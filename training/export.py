@@ -25,7 +25,6 @@ from torch import Tensor
 
 from training.calibration import Error, fit_spread, rounded
 from training.config import TrainingConfig
-from training.evaluate import MODELS
 from training.evaluation_report import point_figures
 from training.labels import LabelledImage, label_paths, read_image, read_label
 from training.metrics import best_threshold, classification_figures, coverage
@@ -34,6 +33,7 @@ from training.results import compare, known_spacing
 from training.train import save, write_beside
 from WristQCLib.findings import View
 from WristQCLib.keypoints import KEYPOINT_NAMES
+from WristQCLib.model_set import BUNDLED_MODELS
 from WristQCLib.models import ImageClassifier, KeypointDetector
 from WristQCLib.models.bundles import INFERENCE, METADATA, NETWORKS, TRAIN, WEIGHTS, Bundle
 from WristQCLib.models.gu2net import of_domains
@@ -229,8 +229,8 @@ def calibrate_keypoints(
     ]
     detector.thresholds = {
         name: decided_threshold(
-            [points[name].presence for _, points in located],
-            [name in label.points for label, _ in located],
+            [points[name].presence for label, points in located if name not in label.unknown],
+            [name in label.points for label, _ in located if name not in label.unknown],
         )
         for name in detector.names
     }
@@ -302,6 +302,33 @@ def export(
     config = TrainingConfig.read(run / "config.json")
     state = torch.load(run / "best.pt", map_location="cpu", weights_only=True)
     labels = [read_label(path) for folder in folders for path in label_paths(folder, "val")]
+    return export_weights(config, state, labels, models, version, limit, changes)
+
+
+def export_weights(
+    config: TrainingConfig,
+    state: Mapping[str, Tensor],
+    labels: Sequence[LabelledImage],
+    models: Path,
+    version: str,
+    limit: int,
+    changes: str,
+) -> list[Path]:
+    """Export weights, with what is set on labelled images; returns the bundle folders.
+
+    Parameters
+    ----------
+    config, state
+        Of the training.
+    labels
+        Validation images; of a keypoint bundle those of its view count.
+    models
+        Where the bundle folders go.
+    version, changes
+        For the metadata.
+    limit
+        Most simulated validation images of a bundle, beside all real ones.
+    """
     made = []
     views = [View(v) for v in config.views] if config.task == "keypoints" else [None]
     for domain, view in enumerate(views):
@@ -361,7 +388,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.export", description=__doc__)
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--data", type=Path, nargs="+", required=True)
-    parser.add_argument("--models", type=Path, default=MODELS)
+    parser.add_argument("--models", type=Path, default=BUNDLED_MODELS)
     parser.add_argument("--version", required=True)
     parser.add_argument("--limit", type=int, default=400, help="validation images per bundle")
     parser.add_argument("--changes", default="Trained and exported.", help="for the changelog")

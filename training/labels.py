@@ -9,7 +9,7 @@ from pathlib import Path, PureWindowsPath
 import numpy as np
 from PIL import Image
 
-from WristQCLib.findings import Side, View
+from WristQCLib.findings import Finding, Side, View
 from WristQCLib.keypoints import Point
 from WristQCLib.labels import FOREIGN_OBJECT, MARKER_LABELS, LabelmeFile
 from WristQCLib.labels.files import naming, numbers
@@ -50,6 +50,8 @@ class LabelledImage:
         What the simulator varied, empty for a real image.
     keypoint_view
         The view whose keypoints are labelled; an oblique image may carry one view's points.
+    unknown
+        Keypoints that nobody has looked for yet.
     """
 
     label_path: Path
@@ -64,6 +66,7 @@ class LabelledImage:
     reference_width_px: float | None
     factors: Mapping[str, object]
     keypoint_view: View | None
+    unknown: frozenset[str] = frozenset()
 
     @property
     def view(self) -> View | None:
@@ -117,7 +120,15 @@ def _labelled(path: Path, file: LabelmeFile) -> LabelledImage:
         reference_width_px=None if width is None else float(width),
         factors=file.entry.get("factors") or {},
         keypoint_view=_flagged_view(file.flags) or file.keypoint_view,
+        unknown=frozenset(_to_be_placed(file)),
     )
+
+
+def _to_be_placed(file: LabelmeFile) -> Iterator[str]:
+    """Keypoints that the file says are still to be placed."""
+    for name, values in (file.recorded or {}).get("keypoints", {}).items():
+        if values["finding"] == Finding.NOT_ASSESSABLE and name not in file.points:
+            yield name
 
 
 def _flagged_view(flags: Mapping[str, bool]) -> View | None:

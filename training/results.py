@@ -104,10 +104,12 @@ def known_spacing(label: LabelledImage, spacing: float | None = None) -> tuple[f
 def compare(
     label: LabelledImage, found: Iterable[Keypoint], spacing: float | None = None
 ) -> list[PointResult]:
-    """Set the keypoints of a model against those of a label."""
+    """Set the keypoints of a model against those of a label, as far as that knows."""
     pitch = millimetres_per_pixel(label, spacing)
     results = []
     for keypoint in found:
+        if keypoint.name in label.unknown:
+            continue
         truth = label.points.get(keypoint.name)
         spread = math.nan if keypoint.spread is None else keypoint.spread
         error_px = error_mm = math.nan

@@ -82,6 +82,8 @@ class KeypointTask:
             domain = int(batch["domain"][0])
             heat_maps, presence = network.detect(batch["image"], domain)  # type: ignore[operator]
             losses += [float(self._loss(heat_maps, presence, batch))] * len(batch["image"])
+            batch = {name: part.cpu() for name, part in batch.items()}
+            heat_maps, presence = heat_maps.cpu(), presence.cpu()
             present, known = ~torch.isnan(batch["points"][..., 0]), batch["labelled"]
             right += ((presence > 0) == present)[known].float().tolist()
             for i, n in torch.nonzero(present & known).tolist():
@@ -129,8 +131,8 @@ class ClassificationTask:
         logits: list[Tensor] = []
         labels: list[Tensor] = []
         for batch in batches:
-            logits.append(network(batch["image"])[:, 0].float())
-            labels.append(batch["label"])
+            logits.append(network(batch["image"])[:, 0].float().cpu())
+            labels.append(batch["label"].cpu())
         if not logits:
             return {"loss": float("nan")}
         scores, truth = torch.cat(logits), torch.cat(labels)

@@ -107,8 +107,10 @@ class Trainer:
         What is validated and kept: the moving average of its weights, or the network itself.
     epoch, elapsed
         Epochs done and seconds spent.
-    best
-        Lowest validation loss so far.
+    best, best_epoch
+        Lowest validation loss so far, and after which epoch.
+    on_epoch
+        Is told the line of ``curves.csv`` after each epoch.
     """
 
     def __init__(
@@ -142,11 +144,14 @@ class Trainer:
         )
         self.optimizer = make_optimizer(self.network, config.optimisation)
         self.epoch, self.elapsed, self.best = 0, 0.0, math.inf
-        self.steps = 0
+        self.best_epoch, self.steps = 0, 0
+        self.on_epoch: Callable[[dict[str, Any]], None] = print_row
         out.mkdir(parents=True, exist_ok=True)
-        if (out / "last.pt").is_file():
+        taken_up = (out / "last.pt").is_file()
+        if taken_up:
             self._resume()
         if self.processes.leads:
+            keep_rows(out / "curves.csv", self.epoch if taken_up else -1)
             content = json.dumps(config.to_dict(), indent=1)
             write_beside(out / "config.json", content.encode() + b"\n")
 
@@ -156,6 +161,9 @@ class Trainer:
 
     def progress(self, fraction: float = 0.0) -> float:
         """Share of the training that is done, `fraction` of an epoch after the last whole one."""
+        patience = self.config.patience
+        if patience is not None and self.epoch - self.best_epoch >= patience:
+            return 1.0
         done = (self.epoch + fraction) / self.config.epochs
         if self.config.minutes is None:
             return done
@@ -173,25 +181,31 @@ class Trainer:
                 continue
             figures = self._validate()
             self.elapsed = before + time.monotonic() - started
-            row = {
-                "epoch": self.epoch,
-                "minutes": round(self.elapsed / 60.0, 2),
-                "images": len(self.train_data),
-                "images_per_second": round(images / trained, 1),
-                "learning_rate": self.optimizer.param_groups[0]["lr"],
-                "train_loss": loss,
-                **{f"val_{name}": value for name, value in figures.items()},
-            }
-            append_row(self.out / "curves.csv", row)
-            shown = " ".join(
-                f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in row.items()
-            )
-            print(shown, flush=True)
-            validation_loss = figures["loss"] if math.isfinite(figures["loss"]) else loss
-            if validation_loss < self.best:
-                self.best = validation_loss
-                save(self.out / "best.pt", self.answering.state_dict())
+            self._note(loss, images / trained, figures)
             self._keep()
+
+    def judge_start(self) -> None:
+        """Validate the weights that the training begins with: only better ones become the best."""
+        if self.epoch == 0 and self.processes.leads:
+            self._note(math.nan, 0.0, self._validate())
+
+    def _note(self, loss: float, speed: float, figures: dict[str, float]) -> None:
+        """Write the line of an epoch, and the weights if they are the best so far."""
+        row = {
+            "epoch": self.epoch,
+            "minutes": round(self.elapsed / 60.0, 2),
+            "images": len(self.train_data),
+            "images_per_second": round(speed, 1),
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "train_loss": loss,
+            **{f"val_{name}": value for name, value in figures.items()},
+        }
+        append_row(self.out / "curves.csv", row)
+        self.on_epoch(row)
+        validation_loss = figures["loss"] if math.isfinite(figures["loss"]) else loss
+        if validation_loss < self.best:
+            self.best, self.best_epoch = validation_loss, self.epoch
+            save(self.out / "best.pt", self.answering.state_dict())
 
     def _loader(self, batches: Any, data: RadiographDataset) -> DataLoader[Any]:
         return DataLoader(data, batch_sampler=batches, num_workers=self.config.workers)
@@ -202,6 +216,10 @@ class Trainer:
         batches = MixedBatches(self.train_data, self.epoch, self.processes)
         torch.manual_seed(self.config.seed + self.epoch)
         self.network.train()
+        if self.config.frozen_norms:
+            for module in self.network.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
         total, images = 0.0, 0
         for step, batch in enumerate(self._loader(batches, self.train_data)):
             self.elapsed = self.processes.agreed(before + time.monotonic() - started)
@@ -233,8 +251,12 @@ class Trainer:
     def _validate(self) -> dict[str, float]:
         network = self.answering.eval()
         batches = PlainBatches(self.validation_data, self.config.validation_images)
+        loader = self._loader(batches, self.validation_data)
         with torch.no_grad():
-            return self.task.figures(network, self._loader(batches, self.validation_data))
+            return self.task.figures(
+                network,
+                ({name: part.to(self.device) for name, part in batch.items()} for batch in loader),
+            )
 
     def start_from(self, weights: Path) -> None:
         """Begin with the weights of another run of the same network.
@@ -261,6 +283,7 @@ class Trainer:
             "epoch": self.epoch,
             "elapsed": self.elapsed,
             "best": self.best,
+            "best_epoch": self.best_epoch,
             "steps": self.steps,
         }
         save(self.out / "last.pt", state)
@@ -273,6 +296,7 @@ class Trainer:
             self.average.load_state_dict(state["average"])
         self.epoch, self.elapsed, self.best = state["epoch"], state["elapsed"], state["best"]
         self.steps = state["steps"]
+        self.best_epoch = state.get("best_epoch", self.epoch)
 
 
 def write_beside(path: Path, content: bytes) -> None:
@@ -287,9 +311,25 @@ def save(path: Path, state: Any) -> None:
         torch.save(state, file)
 
 
+def print_row(row: dict[str, Any]) -> None:
+    """An epoch's figures on one line."""
+    shown = (f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in row.items())
+    print(" ".join(shown), flush=True)
+
+
+def keep_rows(path: Path, epoch: int) -> None:
+    """Keep the lines of a CSV file up to an epoch: a run that was killed may have written more."""
+    if not path.is_file():
+        return
+    header, *rows = path.read_text(encoding="utf-8").splitlines(keepends=True) or [""]
+    kept = [row for row in rows if row.endswith("\n") and int(row.partition(",")[0]) <= epoch]
+    if kept != rows:
+        write_beside(path, "".join([header, *kept] if kept else []).encode())
+
+
 def append_row(path: Path, row: dict[str, Any]) -> None:
     """Append a line to a CSV file, with a header when it is new."""
-    new = not path.exists()
+    new = not path.exists() or not path.stat().st_size
     with path.open("a", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, fieldnames=list(row))
         if new:

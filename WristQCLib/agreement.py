@@ -10,6 +10,7 @@ as right there, and the system is judged.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -68,6 +69,15 @@ class Opinion:
 
 Case = tuple[Opinion, Opinion]
 """Two opinions of one image. Against the system the reader's, which counts as right, is first."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two opinions of one image and whose they are; `second` None is the system's."""
+
+    first: str
+    second: str | None
+    case: Case
 
 
 @dataclass(frozen=True)
@@ -245,25 +255,57 @@ def agreement(images: Iterable[Sequence[Reading]], protocol: Protocol | None = N
         Tells the order of grades and the titles of tasks; by default the bundled one.
     """
     protocol = protocol or load_protocol()
-    read: list[dict[str, Reading]] = []
-    forked = 0
-    for readings in images:
-        heads = _heads(readings)
-        newest = {r.reader: r for r in sorted(heads, key=lambda r: (r.accepted_at, r.id))}
-        forked += len(heads) - len(newest)
-        if newest:
-            read.append(newest)
+    heads = [_heads(readings) for readings in images]
+    read = [newest for readings in heads if (newest := _newest(readings))]
     names = sorted({name for image in read for name in image})
+    compared = [list(_cases(image, protocol)) for image in read]
     return Agreement(
         images=len(read),
         doubly_read=sum(len(image) > 1 for image in read),
         readers=tuple(_counted(read, names)),
-        among=tuple(_among(read, names, protocol)),
-        against=tuple(_against(read, names, protocol)),
+        among=tuple(_among(compared, protocol)),
+        against=tuple(_against(compared, protocol)),
         models=_models(read),
         protocols=_protocols(read),
-        forked=forked,
+        forked=sum(map(len, heads)) - sum(map(len, read)),
     )
+
+
+def compared_cases(
+    images: Iterable[Sequence[Reading]], protocol: Protocol | None = None
+) -> Iterator[Compared]:
+    """What `agreement` makes its figures of: every pair of readers, and each with the system."""
+    protocol = protocol or load_protocol()
+    for readings in images:
+        yield from _cases(_newest(_heads(readings)), protocol)
+
+
+def answers(case: Case, protocol: Protocol) -> dict[str, tuple[str, str]]:
+    """What the two opinions say of what can be said in a word, where both have said something.
+
+    By ``"view"``, ``"side"``, ``"artefact"``, names of keypoints (whether each is in the image),
+    ids of tasks, and ``"grade"``.
+    """
+    view = _agreed_view(case)
+    found = {"view": _views(case), "side": _sides(case), "artefact": _artefact(case)}
+    if view is not None:
+        for name in KEYPOINT_NAMES[view]:
+            found[name] = next(iter(_presences(case, view, (name,))), None)
+        for rule in protocol.layout[view]:
+            found[rule.id] = _task(case, view, rule.id, system=False)
+    if case[0].view is not None:
+        found["grade"] = _grade(case, case[0].view)
+    return {question: pair for question, pair in found.items() if pair is not None}
+
+
+def lengths(case: Case) -> tuple[dict[str, float], bool]:
+    """Distances by keypoint that both have placed, and whether they are in mm and not in pixels."""
+    geometry, view = _geometry(case), _agreed_view(case)
+    found = {}
+    for first, second in _same_points(case, view, KEYPOINT_NAMES[view]) if view else ():
+        if first.position and second.position:
+            found[first.name] = math.hypot(*geometry.vector(first.position, second.position))
+    return found, geometry.spacing is not None
 
 
 # Whose opinions are compared ----------------------------------------------------------------
@@ -274,6 +316,22 @@ def _heads(readings: Sequence[Reading]) -> list[Reading]:
     own = [reading for reading in readings if not reading.resolves]
     replaced = {(reading.reader, reading.based_on) for reading in own}
     return [reading for reading in own if (reading.reader, reading.id) not in replaced]
+
+
+def _newest(readings: Iterable[Reading]) -> dict[str, Reading]:
+    """By reader."""
+    return {r.reader: r for r in sorted(readings, key=lambda r: (r.accepted_at, r.id))}
+
+
+def _cases(image: Mapping[str, Reading], protocol: Protocol) -> Iterator[Compared]:
+    """The pairs of readers by name, then each reader and the system."""
+    said = {name: _said(image[name], protocol) for name in sorted(image)}
+    for first, second in combinations(said, 2):
+        yield Compared(first, second, (said[first], said[second]))
+    for name, opinion in said.items():
+        system = _predicted(image[name], protocol)
+        if system is not None:
+            yield Compared(name, None, (opinion, system))
 
 
 def _said(reading: Reading, protocol: Protocol) -> Opinion:
@@ -356,43 +414,38 @@ def _protocols(read: Sequence[Mapping[str, Reading]]) -> tuple[str, ...]:
     return tuple(sorted({str(summary["protocol"]) for summary in summaries}))
 
 
-def _among(
-    read: Sequence[Mapping[str, Reading]], names: Sequence[str], protocol: Protocol
-) -> Iterator[Comparison]:
-    opinions = [{n: _said(reading, protocol) for n, reading in image.items()} for image in read]
-    pairs = {}
-    for pair in combinations(names, 2):
-        cases = [(o[pair[0]], o[pair[1]]) for o in opinions if o.keys() >= set(pair)]
-        if cases:
-            pairs[pair] = cases
+def _among(compared: Sequence[Sequence[Compared]], protocol: Protocol) -> Iterator[Comparison]:
+    """All pairs of readers together when there are several, then each."""
+    pairs: dict[tuple[str, str], list[Case]] = {}
+    opinions: list[dict[str, Opinion]] = []
+    for image in compared:
+        opinions.append({})
+        for c in image:
+            if c.second is not None:
+                pairs.setdefault((c.first, c.second), []).append(c.case)
+                opinions[-1] |= {c.first: c.case[0], c.second: c.case[1]}
+    pairs = dict(sorted(pairs.items()))
     if len(pairs) > 1:
         everyone = sorted({name for pair in pairs for name in pair})
-        doubly = [o for o in opinions if len(o) > 1]
-        complete = [[o[name] for name in everyone] for o in doubly if o.keys() >= set(everyone)]
-        comparison = _compared(everyone, list(pairs.values()), complete, protocol)
-        yield replace(comparison, images=len(doubly))
+        complete = [[o[name] for name in everyone] for o in opinions if len(o) == len(everyone)]
+        whole = _compared(everyone, list(pairs.values()), complete, protocol)
+        yield replace(whole, images=sum(map(bool, opinions)))
     for pair, cases in pairs.items():
         yield _compared(pair, [cases], cases, protocol)
 
 
-def _against(
-    read: Sequence[Mapping[str, Reading]], names: Sequence[str], protocol: Protocol
-) -> Iterator[Comparison]:
+def _against(compared: Sequence[Sequence[Compared]], protocol: Protocol) -> Iterator[Comparison]:
+    """The system and all readers when there are several, then each."""
     by_reader: dict[str, list[Case]] = {}
-    images = 0
-    for image in read:
-        spoken = False
-        for name in sorted(image):
-            system = _predicted(image[name], protocol)
-            if system is not None:
-                by_reader.setdefault(name, []).append((_said(image[name], protocol), system))
-                spoken = True
-        images += spoken
-    readers = [name for name in names if name in by_reader]
+    for image in compared:
+        for c in image:
+            if c.second is None:
+                by_reader.setdefault(c.first, []).append(c.case)
+    readers = sorted(by_reader)
     if len(readers) > 1:
         cases = [case for name in readers for case in by_reader[name]]
-        comparison = _compared(readers, [cases], cases, protocol, system=True)
-        yield replace(comparison, images=images)
+        whole = _compared(readers, [cases], cases, protocol, system=True)
+        yield replace(whole, images=sum(any(c.second is None for c in i) for i in compared))
     for name in readers:
         yield _compared([name], [by_reader[name]], by_reader[name], protocol, system=True)
 
@@ -498,25 +551,25 @@ def _points(groups: Sequence[Sequence[Case]]) -> Iterator[PointAgreement]:
 
 def _point(groups: Sequence[Sequence[Case]], view: View, names: Sequence[str]) -> PointAgreement:
     """One keypoint, or several put together."""
-    lengths: dict[bool, list[float]] = {True: [], False: []}
-    presence: list[list[tuple[str, str]]] = []
-    for group in groups:
-        presence.append([])
-        for case in group:
-            for first, second in _same_points(case, view, names):
-                if Finding.NOT_ASSESSABLE not in (first.finding, second.finding):
-                    presence[-1].append((_found(first), _found(second)))
-                if first.position and second.position:
-                    geometry = _geometry(case)
-                    x, y = geometry.vector(first.position, second.position)
-                    lengths[geometry.spacing is not None].append((x * x + y * y) ** 0.5)
+    apart: dict[bool, list[float]] = {True: [], False: []}
+    for case in (case for group in groups for case in group):
+        found, in_mm = lengths(case)
+        apart[in_mm] += [length for name, length in found.items() if name in names]
+    presence = [[p for case in group for p in _presences(case, view, names)] for group in groups]
     return PointAgreement(
         view,
         names[0],
-        distances(lengths[True]),
-        distances(lengths[False]),
+        distances(apart[True]),
+        distances(apart[False]),
         _pooled(presence, (YES, NO)),
     )
+
+
+def _presences(case: Case, view: View, names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Whether keypoints are in the image, where both have looked."""
+    for first, second in _same_points(case, view, names):
+        if Finding.NOT_ASSESSABLE not in (first.finding, second.finding):
+            yield _found(first), _found(second)
 
 
 def _same_points(

@@ -27,11 +27,10 @@ def read_json(path: Path) -> Json:
         If it cannot be read or is not a JSON object.
     """
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise LabelError(
-            f"The label file {path} cannot be read ({error.strerror}); check the path."
-        ) from error
+        with while_reading(path):
+            document = json.loads(path.read_text(encoding="utf-8-sig"))
+    except LabelError:
+        raise
     except (ValueError, RecursionError) as error:
         raise LabelError(
             f"The label file {path} is not JSON in UTF-8 ({error}); export the labels again."
@@ -55,9 +54,26 @@ def write_json(path: Path, document: Json) -> None:
         If the file cannot be written.
     """
     text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+    with while_writing(path), written_whole(path) as file:
+        file.write(text.encode("ascii"))
+
+
+@contextmanager
+def while_reading(path: Path) -> Iterator[None]:
+    """Turn what the system refuses while a file is read into one sentence that names it."""
     try:
-        with written_whole(path) as file:
-            file.write(text.encode("ascii"))
+        yield
+    except OSError as error:
+        raise LabelError(
+            f"The label file {path} cannot be read ({error.strerror}); check the path."
+        ) from error
+
+
+@contextmanager
+def while_writing(path: Path) -> Iterator[None]:
+    """Turn what the system refuses while a file is written into one sentence that names it."""
+    try:
+        yield
     except OSError as error:
         raise LabelError(
             f"The label file {path} cannot be written ({error.strerror}); choose another folder."

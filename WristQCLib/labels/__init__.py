@@ -1,13 +1,16 @@
-"""Labels of radiographs and the files they are kept in: Labelme JSON, Slicer markups.
+"""Labels of radiographs and where they are kept: Labelme JSON, Slicer markups, the label store.
 
 labels = ImageLabels.of(assessment, radiograph)
 write_labelme("wrist.json", labels, radiograph.display())
 write_markups("wrist.mrk.json", labels)
 labels = read_labelme("wrist.json")
+
+What people accept is kept in a folder, a `LabelStore`.
 """
 
 from __future__ import annotations
 
+from WristQCLib.labels.conflicts import Conflict
 from WristQCLib.labels.image_labels import (
     FOREIGN_OBJECT,
     MARKER_LABELS,
@@ -21,16 +24,24 @@ from WristQCLib.labels.image_labels import (
 from WristQCLib.labels.labelme import read_labelme, write_labelme
 from WristQCLib.labels.labelme_file import LabelmeFile
 from WristQCLib.labels.markups import read_markups, write_markups
+from WristQCLib.labels.reading import Reading
+from WristQCLib.labels.store import LabelStore, StoredImage
+from WristQCLib.labels.store_document import key_of
 
 __all__ = [
     "FOREIGN_OBJECT",
     "MARKER_LABELS",
+    "Conflict",
     "ImageLabels",
     "LabelError",
+    "LabelStore",
     "LabelledImage",
     "LabelmeFile",
     "Placement",
+    "Reading",
     "Rectangle",
+    "StoredImage",
+    "key_of",
     "pixels_sha256",
     "read_labelme",
     "read_markups",

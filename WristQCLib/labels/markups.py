@@ -29,19 +29,7 @@ from WristQCLib.labels.files import (
     write_json,
 )
 from WristQCLib.labels.image_labels import ImageLabels, LabelledImage
-from WristQCLib.labels.record import (
-    KEY,
-    artefact_of,
-    check_format,
-    flags_of,
-    image_of,
-    is_record,
-    keypoints_of,
-    portable_record,
-    rectangles_of,
-    side_of,
-    view_of,
-)
+from WristQCLib.labels.record import KEY, is_record, labels_of, portable_record
 from WristQCLib.measurements import ImageGeometry
 from WristQCLib.scene.grid import PixelGrid
 
@@ -159,7 +147,7 @@ def _labels(document: Json, image: LabelledImage | None, placed_by: str) -> Imag
     markup, view = _keypoint_list(document["markups"])
     entry = document.get(KEY)
     if is_record(entry):
-        labels = _recorded(entry, image)
+        labels = labels_of(entry, image)
         if labels.view is not view:
             raise ValueError(
                 f"its points are of the {view} view but it is recorded as {labels.view};"
@@ -171,25 +159,6 @@ def _labels(document: Json, image: LabelledImage | None, placed_by: str) -> Imag
     else:
         raise ValueError("it does not tell the size of the pixels; give the image with it")
     return labels.edited(_keypoints(markup, labels, placed_by))
-
-
-def _recorded(entry: Json, image: LabelledImage | None) -> ImageLabels:
-    check_format(entry)
-    view = view_of(entry)
-    if view is None:
-        raise ValueError("its record lacks the view; export the labels again")
-    of = entry["image"]
-    keypoints, placements = keypoints_of(entry, view)
-    return ImageLabels(
-        image or image_of(entry, text(of["name"], "the image's name"), of["width"], of["height"]),
-        keypoints,
-        artefact_of(entry),
-        side_of(entry),
-        rectangles_of(entry["rectangles"]),
-        placements,
-        flags_of(entry["flags"]),
-        dict(entry["extra"]),
-    )
 
 
 def _keypoint_list(markups: list[Json]) -> tuple[Json, View]:

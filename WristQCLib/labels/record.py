@@ -86,6 +86,40 @@ def portable_record(labels: ImageLabels) -> Json:
     }
 
 
+def labels_of(entry: Json, image: LabelledImage | None = None) -> ImageLabels:
+    """The labels that `portable_record` made an entry of.
+
+    Parameters
+    ----------
+    entry
+        The record.
+    image
+        Goes before the image that the record tells of.
+
+    Raises
+    ------
+    ValueError
+        If it is of a later form or lacks the view; what a damaged one raises else, `naming` turns
+        into one sentence.
+    """
+    check_format(entry)
+    view = view_of(entry)
+    if view is None:
+        raise ValueError("its record lacks the view; export the labels again")
+    of = entry["image"]
+    keypoints, placements = keypoints_of(entry, view)
+    return ImageLabels(
+        image or image_of(entry, text(of["name"], "the image's name"), of["width"], of["height"]),
+        keypoints,
+        artefact_of(entry),
+        side_of(entry),
+        rectangles_of(entry["rectangles"]),
+        placements,
+        flags_of(entry["flags"]),
+        dict(entry["extra"]),
+    )
+
+
 def is_record(entry: object) -> TypeGuard[Json]:
     """Whether `record` wrote the entry; other tools may keep data of their own under its name."""
     return isinstance(entry, dict) and "format" in entry and "keypoints" in entry

@@ -1,0 +1,543 @@
+"""A folder of accepted labels, from which models learn and which nobody's mistake may empty.
+
+    store = LabelStore.open("labels")
+    store.accept(Reading.accept(assessment, radiograph, reader="Dr Li", predicted=predicted))
+    for image in store:
+        print(image.name, store.consensus(image.key))
+
+``labels/<key>.json`` holds all readings of one image, also those that later ones replaced, and is
+the truth. ``images/<key>.png`` holds its pixels. ``index.sqlite`` is made from the JSON files and
+may be deleted at any time; ``lock.sqlite`` keeps writers apart. The key follows from the pixels, so
+that an image is found again whatever its file is called.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+from WristQCLib.labels.conflicts import Conflict, conflicts_of, consensus_of, heads
+from WristQCLib.labels.image_labels import ImageLabels, LabelError, LabelledImage
+from WristQCLib.labels.reading import Reading
+from WristQCLib.labels.store_document import KEY_LENGTH, Document, key_of
+from WristQCLib.labels.store_images import read_pixels, write_pixels
+from WristQCLib.labels.store_index import CannotWriteError, Entry, Index, Lock, Stat, UnusableError
+from WristQCLib.radiograph import Radiograph
+
+T = TypeVar("T")
+
+log = logging.getLogger("wristqc")
+
+AT_ONCE = 32
+"""Readings that an import writes before it lets others have their turn, some tenths of a second."""
+_TURN_S = 0.02
+_OLD_S = 3600.0
+"""Age from which an unfinished file is of a writer that was stopped, in s."""
+_PART = re.compile(r"\.[0-9a-f]{16}\.part")
+_LABELS = re.compile(rf"([0-9a-f]{{{KEY_LENGTH}}})(.*)\.json", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """One image of a store.
+
+    Attributes
+    ----------
+    key
+        Its name in the store.
+    readings
+        All of it, oldest first.
+    image_path
+        Its pixels, None when they are not kept.
+    """
+
+    key: str
+    readings: tuple[Reading, ...]
+    image_path: Path | None
+
+    @property
+    def image(self) -> LabelledImage:
+        """As the newest reading tells of it."""
+        return self.readings[-1].image
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return self.image.name
+
+    @property
+    def current(self) -> list[Reading]:
+        """The readings that count, see `LabelStore.current`."""
+        return heads(self.readings)
+
+    @property
+    def conflicts(self) -> list[Conflict]:
+        return conflicts_of(self.key, self.readings)
+
+    @property
+    def consensus(self) -> ImageLabels | None:
+        """See `LabelStore.consensus`."""
+        return consensus_of(self.readings)
+
+
+class LabelStore:
+    """A folder of accepted labels; several programs may have it open and write to it.
+
+    Open it with `open`. Every method may be called from any thread.
+
+    Attributes
+    ----------
+    folder
+        Where it is.
+    keep_images
+        Whether the pixels of what is accepted are kept, too.
+    """
+
+    def __init__(self, folder: Path, keep_images: bool) -> None:
+        self.folder = folder
+        self.keep_images = keep_images
+        self._labels, self._images = folder / "labels", folder / "images"
+        self._lock = Lock(folder / "lock.sqlite")
+        self._index = Index(folder / "index.sqlite")
+        self._notes: list[str] = []
+
+    @classmethod
+    def open(
+        cls, folder: Path | str, *, create: bool = True, keep_images: bool = True
+    ) -> LabelStore:
+        """Open a store, and read again what others changed in it.
+
+        Parameters
+        ----------
+        folder
+            Of the store.
+        create
+            Whether to make one where there is none.
+        keep_images
+            Whether to keep the pixels of what is accepted.
+
+        Raises
+        ------
+        LabelError
+            If there is no store or it cannot be made or read; one sentence.
+        """
+        store = cls(Path(folder), keep_images)
+        if not store._labels.is_dir():
+            if not create:
+                raise LabelError(
+                    f"The folder {folder} holds no label store; choose the folder that labels were"
+                    " accepted into."
+                )
+            try:
+                store._labels.mkdir(parents=True)
+            except OSError as error:
+                raise LabelError(
+                    f"No label store can be made in {folder} ({error.strerror}); choose another"
+                    " folder."
+                ) from error
+        store._remove_unfinished()
+        store.refresh()
+        return store
+
+    # What is there ----------------------------------------------------------------------------
+
+    @property
+    def problems(self) -> list[str]:
+        """One sentence for each file that cannot be used; they are left as they are."""
+        return [*self._ask(Index.problems), *self._notes]
+
+    def keys(self) -> list[str]:
+        """Of all images."""
+        return self._ask(Index.keys)
+
+    def __len__(self) -> int:
+        return len(self.keys())
+
+    def __iter__(self) -> Iterator[StoredImage]:
+        """All images that can be read, each read from its file when its turn comes."""
+        for key in self.keys():
+            with suppress(LabelError):  # damaged since; the next opening tells
+                if readings := self.readings(key):
+                    yield StoredImage(key, tuple(readings), self.image_path(key))
+
+    def get(self, key: str) -> StoredImage | None:
+        """One image, None when nobody has read it."""
+        readings = self.readings(key)
+        return StoredImage(key, tuple(readings), self.image_path(key)) if readings else None
+
+    def readings(self, key: str) -> list[Reading]:
+        """All readings of an image, oldest first.
+
+        Raises
+        ------
+        LabelError
+            If its file is damaged.
+        """
+        document = self._read(key)
+        return sorted(document.readings, key=lambda reading: reading.accepted_at)
+
+    def current(self, key: str) -> list[Reading]:
+        """The readings that count, oldest first: the newest of each reader.
+
+        More than one of one reader is a conflict, see `conflicts`.
+        """
+        return heads(self.readings(key))
+
+    def latest(
+        self, image: Radiograph | LabelledImage, reader: str | None = None
+    ) -> Reading | None:
+        """The newest reading that counts of an image, whatever its file is called.
+
+        Parameters
+        ----------
+        image
+            Found by its pixels; by its SOP instance UID where these are unknown.
+        reader
+            Of this person alone.
+        """
+        key = self.find(image)
+        current = [r for r in self.current(key) if reader in (None, r.reader)] if key else []
+        return current[-1] if current else None
+
+    def find(self, image: Radiograph | LabelledImage) -> str | None:
+        """The key of an image, None when nobody has read it."""
+        if key := key_of(image):
+            return key if self._path(key).is_file() else None
+        uid = image.sop_instance_uid
+        keys = self._ask(lambda index: index.keys_of_uid(uid)) if uid else []
+        return keys[0] if len(keys) == 1 else None
+
+    def has(self, image: Radiograph | LabelledImage, reader: str | None = None) -> bool:
+        """Whether an image was read, by one reader or by anyone."""
+        key = self.find(image)
+        return key is not None and self._ask(lambda index: index.has(key, reader))
+
+    def checked(self, reader: str | None = None) -> int:
+        """How many images were read, by one reader or by anyone."""
+        return self._ask(lambda index: index.count(reader))
+
+    def corrected(self, reader: str | None = None) -> int:
+        """How many of them differ from what the models had said."""
+        return self._ask(lambda index: index.count(reader, corrected=True))
+
+    def readers(self) -> list[str]:
+        """All who have read an image."""
+        return self._ask(Index.readers)
+
+    def conflicts(self) -> list[Conflict]:
+        """Where readings contradict each other, see `WristQCLib.labels.conflicts`."""
+        found = []
+        for key in self._ask(Index.keys_in_conflict):
+            with suppress(LabelError):
+                found += conflicts_of(key, self.readings(key))
+        return found
+
+    def consensus(self, key: str) -> ImageLabels | None:
+        """What the readings of an image amount to; None while they contradict each other."""
+        return consensus_of(self.readings(key))
+
+    def image_path(self, key: str) -> Path | None:
+        """The pixels of an image as PNG, None when they are not kept."""
+        path = self._images / f"{key}.png"
+        return path if path.is_file() else None
+
+    def radiograph(self, key: str) -> Radiograph | None:
+        """An image as it was accepted, made of its pixels; None when they are not kept.
+
+        Raises
+        ------
+        LabelError
+            If they, or its labels, are damaged.
+        """
+        path, stored = self.image_path(key), self.get(key)
+        if path is None or stored is None:
+            return None
+        geometry, newest = stored.image.geometry, stored.readings[-1].labels
+        radiograph = Radiograph.from_pixels(
+            read_pixels(path),
+            spacing=geometry.spacing,
+            view=newest.view,
+            side=newest.side,
+            name=stored.name,
+        )
+        return replace(
+            radiograph,
+            pixel_aspect=geometry.pixel_aspect,
+            sop_instance_uid=stored.image.sop_instance_uid,
+        )
+
+    # Changing it ------------------------------------------------------------------------------
+
+    def accept(self, reading: Reading, radiograph: Radiograph | None = None) -> Reading:
+        """Store a reading; when this returns it is on the disk.
+
+        Parameters
+        ----------
+        reading
+            One that is there already, by its id, is not stored again.
+        radiograph
+            Its pixels are kept if `keep_images` says so.
+
+        Returns
+        -------
+        Reading
+            As it is stored.
+
+        Raises
+        ------
+        LabelError
+            If it cannot be stored; one sentence.
+        """
+        with self._lock.held():
+            stored, entry = self._add(reading)
+            self._note(entry)
+        self._bring_to_disk()
+        if radiograph is not None and self.keep_images:
+            try:
+                self.keep_image(radiograph)
+            except LabelError as error:  # the reading is stored, and that is what counts
+                log.warning("%s", error)
+                self._notes.append(str(error))
+        return stored
+
+    def accept_many(
+        self,
+        readings: Iterable[Reading],
+        go_on: Callable[[int], bool] = lambda count: True,
+        on_problem: Callable[[Reading, LabelError], None] | None = None,
+    ) -> int:
+        """Store many readings; what was stored stays, wherever this is stopped.
+
+        Parameters
+        ----------
+        readings
+            Those that are there already are passed over, so that it can be done again.
+        go_on
+            Called after each reading with the number so far; False stops there.
+        on_problem
+            Told what cannot be stored; without it the first problem is raised.
+
+        Returns
+        -------
+        int
+            Readings that are stored now, those that were before included.
+
+        Raises
+        ------
+        LabelError
+            If one cannot be stored; those before it are.
+        """
+        count, source = 0, iter(readings)
+        while chunk := list(islice(source, AT_ONCE)):  # outside the lock: making them takes time
+            entries: dict[str, Entry] = {}
+            try:
+                with self._lock.held():
+                    try:
+                        for reading in chunk:
+                            try:
+                                _, entry = self._add(reading)
+                            except CannotWriteError:
+                                raise
+                            except LabelError as error:
+                                if on_problem is None:
+                                    raise
+                                on_problem(reading, error)
+                                continue
+                            entries[entry.name] = entry
+                            count += 1
+                            if not go_on(count):
+                                return count
+                    finally:
+                        self._note(*entries.values())
+            finally:
+                self._bring_to_disk()
+            time.sleep(_TURN_S)
+        return count
+
+    def resolve(self, key: str, reading: Reading) -> Reading:
+        """Store a reading that decides between others, and goes before them.
+
+        Parameters
+        ----------
+        key
+            Of the image.
+        reading
+            `Reading.resolves` names the readings that were looked at.
+
+        Raises
+        ------
+        LabelError
+            If it names none, or others than this image has.
+        """
+        known = {known.id for known in self.readings(key)}
+        if not reading.resolves or key_of(reading.image) != key or set(reading.resolves) - known:
+            raise LabelError(
+                f"A reading of {reading.image.name} that decides between others must name readings"
+                " of this image; open its conflict again."
+            )
+        return self.accept(reading)
+
+    def keep_image(self, radiograph: Radiograph) -> Path:
+        """Keep the pixels of an image, if they are not there already.
+
+        Raises
+        ------
+        LabelError
+            If they cannot be written.
+        """
+        path = self._images / f"{key_of(radiograph)}.png"
+        if not path.is_file():
+            write_pixels(path, radiograph.pixels)
+        return path
+
+    def refresh(self) -> None:
+        """Read again the files that others changed since they were read.
+
+        Raises
+        ------
+        LabelError
+            If the folder cannot be read.
+        """
+        there, known = self._listed(), self._index.files()
+        changed = [name for name, stat in there.items() if known.get(name) != stat]
+        removed = [name for name in known if name not in there]
+        if not changed and not removed:
+            return
+        read = [self._entry(name, there[name]) for name in changed]
+        try:
+            with self._lock.held():
+                now = self._listed()
+                known = self._index.files()  # another program may have been faster
+                fresh = [e for e in read if now.get(e.name) == e.stat != known.get(e.name)]
+                self._index.put(fresh, [name for name in known if name not in now])
+                for entry in fresh:
+                    self._merge(entry)
+        except CannotWriteError:
+            self._index = Index(None)
+            self._index.put(self._entry(name, stat) for name, stat in there.items())
+
+    def rebuild_index(self) -> int:
+        """Make the index anew from the JSON files.
+
+        Returns
+        -------
+        int
+            Images in it.
+        """
+        with self._lock.held():
+            self._index.clear()
+        self.refresh()
+        return len(self)
+
+    # The files --------------------------------------------------------------------------------
+
+    def _path(self, key: str) -> Path:
+        return self._labels / f"{key}.json"
+
+    def _read(self, key: str) -> Document:
+        path = self._path(key)
+        return Document.read(path, key) if path.is_file() else Document.new(key)
+
+    def _add(self, reading: Reading) -> tuple[Reading, Entry]:
+        """Write a reading into its image's file, under the lock."""
+        key = key_of(reading.image)
+        if not key:
+            raise LabelError(
+                f"{reading.image.name} cannot be stored while its pixels are unknown; give its"
+                " image with it."
+            )
+        document, path = self._read(key), self._path(key)
+        stored = next((known for known in document.readings if known.id == reading.id), None)
+        if stored is None:
+            document = document.with_reading(reading)
+            document.write(path)
+            stored = reading
+        return stored, Entry(path.name, _stat(path), key, document.readings)
+
+    def _note(self, *entries: Entry) -> None:
+        """Take over into the index what was written; if that fails it is read again later."""
+        try:
+            self._index.put(entries)
+        except CannotWriteError as error:
+            log.warning("%s", error)
+
+    def _merge(self, copy: Entry) -> None:
+        """Take over readings from a copy that a synchronising program made of an image's file."""
+        if copy.name == f"{copy.key}.json":
+            return
+        for reading in copy.readings:
+            with suppress(LabelError):
+                self._note(self._add(reading)[1])
+
+    def _entry(self, name: str, stat: Stat) -> Entry:
+        """What a file holds."""
+        match = _LABELS.fullmatch(name)
+        path = self._labels / name
+        if match is None:
+            problem = f"The file {path} is not of the label store; import it or take it out."
+            return Entry(name, stat, problem=problem)
+        try:
+            return Entry(name, stat, match[1], Document.read(path, match[1]).readings)
+        except LabelError as error:
+            return Entry(name, stat, match[1], problem=str(error))
+
+    def _listed(self) -> dict[str, Stat]:
+        """The JSON files that are there."""
+        try:
+            with os.scandir(self._labels) as entries:
+                found = [
+                    (entry.name, entry.stat())
+                    for entry in entries
+                    if entry.name.endswith(".json") and not entry.name.startswith(".")
+                ]
+        except OSError as error:
+            raise LabelError(
+                f"The label store {self.folder} cannot be read ({error.strerror}); check the"
+                " folder."
+            ) from error
+        return {name: (stat.st_mtime_ns, stat.st_size) for name, stat in found}
+
+    def _ask(self, question: Callable[[Index], T]) -> T:
+        """Ask the index; make it anew if it was damaged or removed meanwhile."""
+        try:
+            return question(self._index)
+        except UnusableError:
+            self.refresh()
+        try:
+            return question(self._index)
+        except UnusableError:
+            self._index = Index(None)
+            self.refresh()
+        return question(self._index)
+
+    def _bring_to_disk(self) -> None:
+        """Bring the folder's names to the disk, too, so that a power cut loses no new file."""
+        if os.name == "posix":
+            with suppress(OSError):
+                folder = os.open(self._labels, os.O_RDONLY)
+                try:
+                    os.fsync(folder)
+                finally:
+                    os.close(folder)
+
+    def _remove_unfinished(self) -> None:
+        """Remove what writers left that were stopped."""
+        for folder in (self._labels, self._images):
+            with suppress(OSError):
+                for path in folder.iterdir():
+                    old = _PART.fullmatch(path.name) and time.time() - path.stat().st_mtime > _OLD_S
+                    if old:
+                        path.unlink()
+
+
+def _stat(path: Path) -> Stat:
+    stat = path.stat()
+    return stat.st_mtime_ns, stat.st_size

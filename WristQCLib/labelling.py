@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from WristQCLib.assessment import Assessment
 from WristQCLib.errors import RadiographError
@@ -27,11 +27,13 @@ from WristQCLib.labels import ImageLabels, LabelError
 from WristQCLib.labels.conflicts import Conflict
 from WristQCLib.labels.reading import SAME_PLACE_PX, Reading, name_of
 from WristQCLib.labels.store import LabelStore
-from WristQCLib.recall import LabelFiles, Memory, key_of
+from WristQCLib.labels.store_document import key_of
+from WristQCLib.recall import LabelFiles, Memory
 from WristQCLib.scene.corrections import Correction
 from WristQCLib.worklist import Order, WorkItem, is_assessed
 
 if TYPE_CHECKING:
+    from WristQCLib.agreement import Agreement
     from WristQCLib.review import Review
 
 NO_STORE = "There is no folder for labels; choose one."
@@ -150,6 +152,22 @@ class Draft:
         return self.store.accept(reading, radiograph if self.keep_images else None)
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What a store holds of the images on the list.
+
+    Attributes
+    ----------
+    heads
+        The newest readings of each reader, by the image's key.
+    conflicts
+        By key too.
+    """
+
+    heads: Mapping[str, tuple[Reading, ...]]
+    conflicts: Mapping[str, Conflict]
+
+
 class Labelling:
     """What a reader accepts of the images of a review.
 
@@ -195,7 +213,7 @@ class Labelling:
     @store.setter
     def store(self, store: LabelStore | None) -> None:
         self._store = self.memory.store = store
-        self.refresh()
+        self._heads, self._conflicts = {}, None
         self._take_readings()
 
     @property
@@ -307,13 +325,19 @@ class Labelling:
 
     # The queue --------------------------------------------------------------------------------
 
-    def next_unchecked(self) -> WorkItem | None:
-        """The image to check next in the order of the review; None when all are checked.
+    def next_unchecked(self, among: Iterable[WorkItem] | None = None) -> WorkItem | None:
+        """The image to check next; None when all are checked.
 
         Images that are still being assessed come after the others. In an order by benefit the first
         that is left is the next, but for images that the reader has passed over, which come last.
+
+        Parameters
+        ----------
+        among
+            Those to go through, in order; all of the review in its order by default.
         """
-        items, current = self._review.ordered, self._review.current
+        items = self._review.ordered if among is None else list(among)
+        current = self._review.current
         if self._review.order in (Order.GIVEN, Order.RANDOM) and current in items:
             place = items.index(current) + 1
             items = items[place:] + items[:place]
@@ -323,18 +347,14 @@ class Labelling:
 
     def show_next(self) -> WorkItem | None:
         """Show the next image to check, if there is one."""
-        item, current = self.next_unchecked(), self._review.current
-        if item is None:
-            return None
-        if current is not None and self.state(current) is LabelState.NOT_CHECKED:
-            self._passed = [passed for passed in self._passed if passed is not current]
-            self._passed.append(current)
-        self._review.show(item)
+        item = self.next_unchecked()
+        if item is not None:
+            self._review.show(item)
         return item
 
-    def passed(self, item: WorkItem) -> None:
-        """The reader left an image without accepting it: it comes again after the others."""
-        if self.state(item) is LabelState.NOT_CHECKED and item not in self._passed:
+    def pass_over(self, item: WorkItem) -> None:
+        """The reader goes on without accepting an image: it comes again after the others."""
+        if item not in self._passed:
             self._passed.append(item)
 
     def _passed_at(self, item: WorkItem) -> int:
@@ -352,16 +372,11 @@ class Labelling:
 
         In conflict also where this reader has not checked it, and other readers disagree.
         """
-        reader, draft = self.reader, self._drafts.get(item)
-        if draft is not None and draft.reader == reader:
-            said = draft.copy.assessment
-            assert said is not None
-            return self._compared(item, Stance.of(said))
-        if item.image is not None and key_of(item.image) in self.conflicts_by_key():
+        draft, accepted = self._drafts.get(item), self._accepted(item)
+        key = key_of(item.image) if item.image is not None and draft is None else ""
+        if key and key in self.conflicts_by_key():
             return LabelState.IN_CONFLICT
-        if item.reading is None:
-            return LabelState.NOT_CHECKED
-        return self._compared(item, Stance.of(item.reading.labels))
+        return self._compared(item, accepted) if accepted else LabelState.NOT_CHECKED
 
     @staticmethod
     def _compared(item: WorkItem, accepted: Stance) -> LabelState:
@@ -369,6 +384,18 @@ class Labelling:
         if now is None or not is_assessed(item) or Stance.of(now).agrees(accepted):
             return LabelState.CHECKED
         return LabelState.CHANGED_SINCE
+
+    def is_kept(self, item: WorkItem) -> bool:
+        """Whether all that is shown of an image is what this reader accepted."""
+        accepted = self._accepted(item)
+        return accepted is not None and self._compared(item, accepted) is LabelState.CHECKED
+
+    def _accepted(self, item: WorkItem) -> Stance | None:
+        """What this reader accepted, be it stored or about to be."""
+        draft = self._drafts.get(item)
+        if draft is not None and draft.reader == self.reader and draft.copy.assessment is not None:
+            return Stance.of(draft.copy.assessment)
+        return Stance.of(item.reading.labels) if item.reading else None
 
     def others(self, item: WorkItem) -> tuple[str, ...]:
         """Names of the other readers who accepted an image."""
@@ -393,18 +420,36 @@ class Labelling:
         return Progress(len(items), checked, corrected, by_others)
 
     def _current(self, item: WorkItem) -> tuple[Reading, ...]:
-        """The newest readings of each reader; kept until `refresh`."""
+        """The newest readings of each reader, as of the last `refresh`."""
         if self._store is None or item.image is None:
             return ()
         key = key_of(item.image)
         if key not in self._heads:
-            self._heads[key] = tuple(self._store.current(key))
+            self._heads[key] = _heads(self._store, key)
         return self._heads[key]
 
     def refresh(self) -> None:
         """See what others have accepted meanwhile."""
-        self._heads.clear()
-        self._conflicts = None
+        self.take(self.look())
+
+    def look(self) -> Standing:
+        """What is in the store now; in any thread, for `take`.
+
+        Raises
+        ------
+        LabelError
+            If its folder cannot be read.
+        """
+        store, keys = self._store, list(self._heads)
+        if store is None:
+            return Standing({}, {})
+        store.refresh()  # folders are brought together by other means, too
+        heads = {key: _heads(store, key) for key in keys}
+        return Standing(heads, {conflict.key: conflict for conflict in store.conflicts()})
+
+    def take(self, standing: Standing) -> None:
+        """Go by what `look` found."""
+        self._heads, self._conflicts = dict(standing.heads), dict(standing.conflicts)
 
     # Agreement --------------------------------------------------------------------------------
 
@@ -415,12 +460,26 @@ class Labelling:
             self._conflicts = {conflict.key: conflict for conflict in found}
         return self._conflicts
 
-    def agreement(self) -> Any:
-        """Figures between readers, and of readers against the system; of the whole store."""
-        from WristQCLib.agreement import tables
+    def agreement(self) -> Agreement:
+        """Figures between readers, and of readers against the system; of the whole store.
 
-        store = self._store
-        return tables({key: store.current(key) for key in store.keys()} if store else {})  # noqa: SIM118
+        Raises
+        ------
+        LabelError
+            If there is no store.
+        """
+        from WristQCLib.agreement import store_agreement
+
+        if self._store is None:
+            raise LabelError(NO_STORE)
+        return store_agreement(self._store)
+
+
+def _heads(store: LabelStore, key: str) -> tuple[Reading, ...]:
+    try:
+        return tuple(store.current(key))
+    except LabelError:  # a damaged file, which the store tells of in its problems
+        return ()
 
 
 def _differs(item: WorkItem) -> bool:

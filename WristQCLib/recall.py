@@ -159,25 +159,14 @@ class Memory:
         if self.store is None:
             return None
         try:
-            return newest(self.store, key_of(image), self.reader)
-        except LabelError:  # a damaged file: the store tells of it in its problems
+            return self.store.latest(image, self.reader)
+        except LabelError:  # a damaged file, which the store tells of in its problems
             return None
 
     def is_saved(self, assessment: Assessment) -> bool:
         """Whether everything that people said of an image had been saved when it was assessed."""
         labels, now = self._found.get(_identity(assessment)), Stated.of(assessment)
         return now == Stated() if labels is None else now.is_in(labels)
-
-
-def key_of(image: LabelledImage) -> str:
-    """Under which a label store keeps an image."""
-    return image.pixels_sha256[:32]
-
-
-def newest(store: LabelStore, key: str, reader: str) -> Reading | None:
-    """What a reader accepted last of an image."""
-    own = [reading for reading in store.current(key) if reading.reader == reader]
-    return max(own, key=lambda reading: reading.accepted_at, default=None)
 
 
 def _is_later(labels: ImageLabels, reading: Reading) -> bool:

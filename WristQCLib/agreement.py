@@ -32,6 +32,7 @@ from WristQCLib.figures import (
 from WristQCLib.findings import Finding, View
 from WristQCLib.keypoints import KEYPOINT_NAMES, Keypoint
 from WristQCLib.labels import ImageLabels
+from WristQCLib.labels.conflicts import heads
 from WristQCLib.measurements import ImageGeometry, measure
 from WristQCLib.protocol import Protocol, load_protocol
 from WristQCLib.side_marker import SideMarker
@@ -238,7 +239,7 @@ class Agreement:
 
 def store_agreement(store: LabelStore, protocol: Protocol | None = None) -> Agreement:
     """Figures of the readings in a label store, see `agreement`."""
-    return agreement((store.readings(key) for key in store.keys()), protocol)  # noqa: SIM118
+    return agreement((image.readings for image in store), protocol)
 
 
 def agreement(images: Iterable[Sequence[Reading]], protocol: Protocol | None = None) -> Agreement:
@@ -255,8 +256,8 @@ def agreement(images: Iterable[Sequence[Reading]], protocol: Protocol | None = N
         Tells the order of grades and the titles of tasks; by default the bundled one.
     """
     protocol = protocol or load_protocol()
-    heads = [_heads(readings) for readings in images]
-    read = [newest for readings in heads if (newest := _newest(readings))]
+    current = [_heads(readings) for readings in images]
+    read = [newest for readings in current if (newest := _newest(readings))]
     names = sorted({name for image in read for name in image})
     compared = [list(_cases(image, protocol)) for image in read]
     return Agreement(
@@ -267,7 +268,7 @@ def agreement(images: Iterable[Sequence[Reading]], protocol: Protocol | None = N
         against=tuple(_against(compared, protocol)),
         models=_models(read),
         protocols=_protocols(read),
-        forked=sum(map(len, heads)) - sum(map(len, read)),
+        forked=sum(map(len, current)) - sum(map(len, read)),
     )
 
 
@@ -313,9 +314,8 @@ def lengths(case: Case) -> tuple[dict[str, float], bool]:
 
 def _heads(readings: Sequence[Reading]) -> list[Reading]:
     """The readers' own opinions that no other of theirs has replaced."""
-    own = [reading for reading in readings if not reading.resolves]
-    replaced = {(reading.reader, reading.based_on) for reading in own}
-    return [reading for reading in own if (reading.reader, reading.id) not in replaced]
+    by = {reading.id: reading.reader for reading in readings}
+    return heads(r for r in readings if all(by.get(id_) == r.reader for id_ in r.resolves))
 
 
 def _newest(readings: Iterable[Reading]) -> dict[str, Reading]:
@@ -481,7 +481,7 @@ def _compared(
         len(cases),
         len(cases),
         tuple(_points(groups)),
-        _categories(groups, _views, list(View)),
+        _categories(groups, _views, [str(view) for view in View]),
         _categories(groups, _sides, ["L", "R"]),
         tuple(_artefacts(groups)),
         tuple(_grades(groups, protocol, system=system)),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +110,18 @@ def failure_row(name: str, message: str) -> Row:
 
 
 def write_csv(path: Path, protocol: Protocol, rows: Iterable[Row]) -> None:
-    """Write the table: UTF-8, comma separated, with a header.
+    """Write the table of assessed images.
+
+    Raises
+    ------
+    ReportError
+        If the file cannot be written.
+    """
+    write_rows(path, columns(protocol), rows)
+
+
+def write_rows(path: Path, names: Sequence[str], rows: Iterable[Row]) -> None:
+    """Write a table of these columns: UTF-8, comma separated, with a header.
 
     Raises
     ------
@@ -118,7 +129,6 @@ def write_csv(path: Path, protocol: Protocol, rows: Iterable[Row]) -> None:
         If the file cannot be written.
     """
     text = io.StringIO()
-    names = columns(protocol)
     writer = csv.DictWriter(text, names, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: _cell(cells.get(name)) for name in names} for cells in rows)

@@ -95,7 +95,7 @@ def write_page(
     for item in record["basic_information"]:
         groups.setdefault(item["group"], []).append(item)
     points = {task["id"]: task for task in record["tasks"]}
-    text = _render(
+    text = render(
         "image.html.j2", record=record, drawing=drawing, picture=picture, index=index,
         tasks=tasks, groups=groups, points=points, warnings=_warnings(record),
         sections=list(Section),
@@ -131,7 +131,7 @@ def write_index(
     ranked = sorted(entries, key=lambda e: (e.summary["total"], e.summary["image"]["name"]))
     grades = Counter(entry.summary["grade"] for entry in entries)
     names = list(entries[0].summary["protocol"]["grades"]) if entries else []
-    text = _render(
+    text = render(
         "index.html.j2", entries=ranked, failures=failures, created=created.isoformat(),
         grades=[(name, grades[name]) for name in names],
         protocol=entries[0].summary["protocol"] if entries else None,
@@ -176,7 +176,14 @@ def _environment() -> Environment:
     return environment
 
 
-def _render(template: str, **values: Any) -> str:
+def render(template: str, **values: Any) -> str:
+    """A page from one of `TEMPLATES`, with its style and script in it.
+
+    Raises
+    ------
+    ReportError
+        If what the HTML report needs is not installed.
+    """
     from markupsafe import Markup
 
     style, script = (

@@ -187,9 +187,10 @@ def _images(comparison: Comparison) -> _Content:
         ("View", comparison.view),
         ("Side", comparison.side),
     ]
-    for found in comparison.artefacts:
-        where = f", {found.view}" if found.view else ""
-        asked.append((f"Foreign object{where}", found.answers))
+    for artefact in comparison.artefacts:
+        if artefact.view is None or not comparison.system:  # else in a table of its own
+            where = f", {artefact.view}" if artefact.view else ""
+            asked.append((f"Foreign object{where}", artefact.answers))
     rows = tuple((name, *_agreed(found)) for name, found in asked if found is not None)
     return _Content("View, side and foreign object", ("", "n", "Agree %", "Kappa"), rows)
 

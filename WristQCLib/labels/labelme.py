@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 from WristQCLib.artefact import ArtefactFinding
 from WristQCLib.findings import Finding, View
 from WristQCLib.keypoints import KEYPOINT_NAMES, Keypoint, Keypoints, Point
-from WristQCLib.labels.files import Json, naming, write_json
+from WristQCLib.labels.files import Json, naming, read_json, write_json
 from WristQCLib.labels.image_labels import ImageLabels, Placement
 from WristQCLib.labels.labelme_file import LabelmeFile
 from WristQCLib.labels.record import (
@@ -112,7 +112,14 @@ def read_labelme(
         If the file is no such label; one sentence that names it.
     """
     path = Path(path)
-    file = LabelmeFile.read(path)
+    return labelme_labels(path, read_json(path), view, person)
+
+
+def labelme_labels(
+    path: Path, document: Json, view: View | None = None, person: str = "unnamed"
+) -> ImageLabels:
+    """The labels of a Labelme file's content; see `read_labelme`."""
+    file = LabelmeFile.of(path, document)
     with naming(path):
         return _labels(file, view, person)
 

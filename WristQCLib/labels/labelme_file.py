@@ -69,7 +69,11 @@ class LabelmeFile:
         LabelError
             If the file is none; one sentence that names it.
         """
-        document = read_json(path)
+        return cls.of(path, read_json(path))
+
+    @classmethod
+    def of(cls, path: Path, document: Json) -> LabelmeFile:
+        """The content of a Labelme file that was read; see `read`."""
         with naming(path):
             if "shapes" not in document or "imagePath" not in document:
                 raise ValueError("it lacks 'shapes' or 'imagePath', so it is not a Labelme file")

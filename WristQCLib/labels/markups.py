@@ -136,7 +136,13 @@ def read_markups(
         If the file is no such list; one sentence that names it.
     """
     path = Path(path)
-    document = read_json(path)
+    return markups_labels(path, read_json(path), image, person)
+
+
+def markups_labels(
+    path: Path, document: Json, image: LabelledImage | None = None, person: str = "unnamed"
+) -> ImageLabels:
+    """The labels of a markups file's content; see `read_markups`."""
     with naming(path):
         return _labels(document, image, f"person:{person}")
 

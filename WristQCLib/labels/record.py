@@ -27,6 +27,9 @@ _OWN = (
     "pixel_aspect", "artefact", "keypoints",
 )  # fmt: skip
 _PORTABLE = ("image", "rectangles", "flags", "extra")
+READINGS = "readings"
+"""Part of an exported entry: ids of the stored readings that it shows, so that an edited file
+replaces them."""
 
 
 def record(labels: ImageLabels) -> Json:
@@ -135,7 +138,7 @@ def check_format(entry: Json) -> None:
 
 def foreign(entry: Json) -> Json:
     """What other tools keep under the entry's name."""
-    return {key: value for key, value in entry.items() if key not in (*_OWN, *_PORTABLE)}
+    return {key: value for key, value in entry.items() if key not in (*_OWN, *_PORTABLE, READINGS)}
 
 
 def image_of(entry: Json, name: str, width: object, height: object) -> LabelledImage:

@@ -16,14 +16,16 @@ from WristQCLib.labels.reading import Reading, differ
 from WristQCLib.measurements import ImageGeometry
 
 FARTHEST_MM = 5.0
-"""Distance up to which two placements of a point agree.
+"""Distance up to which two placements of a point agree, in mm.
 
-Half a centimetre is the width of the protocol's narrowest band of full points for a length (frontal
-2: 5 to 5.5 cm from the styloids to the lower border is one step), so that readers who are farther
-apart score differently wherever the point lies."""
+Moving a point by that much changes the offsets H - 2 L2 and W - 2 L1 of frontal 4 and lateral 3 by
+1 cm, which is all the way from full points to none: farther apart, readers grade another image.
+"""
 FARTHEST_SHARE = 0.02
-"""The same where the spacing is unknown, as a share of the image's diagonal: 5 mm of the 25 cm that
-a wrist radiograph measures from corner to corner."""
+"""The same where the spacing is unknown, as a share of the image's diagonal.
+
+That is 6 mm of the 30 cm from corner to corner of 18 x 24 cm, the size a wrist is exposed on.
+"""
 
 
 class Kind(StrEnum):

@@ -143,15 +143,33 @@ class Reading:
         )
 
     @classmethod
-    def imported(cls, labels: ImageLabels, *, reader: str, when: datetime | None = None) -> Reading:
+    def imported(
+        cls,
+        labels: ImageLabels,
+        *,
+        reader: str,
+        when: datetime | None = None,
+        based_on: str | None = None,
+    ) -> Reading:
         """A reading of labels that were made elsewhere.
 
         Its id follows from labels and reader, so that what is imported twice is stored once.
+
+        Parameters
+        ----------
+        labels
+            As a file has them.
+        reader
+            Whose they are.
+        when
+            Time of acceptance, by default now.
+        based_on
+            The same reader's reading that they replace.
         """
         reader = name_of(reader)
         content = json.dumps([portable_record(labels), reader], sort_keys=True)
         identity = hashlib.sha256(content.encode()).hexdigest()[:32]
-        return cls(labels, None, reader, when or datetime.now(UTC), identity)
+        return cls(labels, None, reader, when or datetime.now(UTC), identity, based_on)
 
     def to_json(self) -> Json:
         """As plain data."""

@@ -27,9 +27,9 @@ from typing import TypeVar
 from WristQCLib.labels.conflicts import Conflict, conflicts_of, consensus_of, heads
 from WristQCLib.labels.image_labels import ImageLabels, LabelError, LabelledImage
 from WristQCLib.labels.reading import Reading
-from WristQCLib.labels.store_document import KEY_LENGTH, Document, key_of
+from WristQCLib.labels.store_document import KEY_LENGTH, CannotWriteError, Document, key_of
 from WristQCLib.labels.store_images import read_pixels, write_pixels
-from WristQCLib.labels.store_index import CannotWriteError, Entry, Index, Lock, Stat, UnusableError
+from WristQCLib.labels.store_index import Entry, Index, Lock, Stat, UnusableError
 from WristQCLib.radiograph import Radiograph
 
 T = TypeVar("T")
@@ -39,6 +39,8 @@ log = logging.getLogger("wristqc")
 AT_ONCE = 32
 """Readings that an import writes before it lets others have their turn, some tenths of a second."""
 _TURN_S = 0.02
+_READ_AT_ONCE = 1000
+"""Files that are in memory together while the index is made."""
 _OLD_S = 3600.0
 """Age from which an unfinished file is of a writer that was stopped, in s."""
 _PART = re.compile(r"\.[0-9a-f]{16}\.part")
@@ -296,16 +298,12 @@ class LabelStore:
         LabelError
             If it cannot be stored; one sentence.
         """
+        if radiograph is not None and self.keep_images:
+            self._keep(radiograph, reading)
         with self._lock.held():
             stored, entry = self._add(reading)
-            self._note(entry)
+            self._note([entry])
         self._bring_to_disk()
-        if radiograph is not None and self.keep_images:
-            try:
-                self.keep_image(radiograph)
-            except LabelError as error:  # the reading is stored, and that is what counts
-                log.warning("%s", error)
-                self._notes.append(str(error))
         return stored
 
     def accept_many(
@@ -356,7 +354,7 @@ class LabelStore:
                             if not go_on(count):
                                 return count
                     finally:
-                        self._note(*entries.values())
+                        self._note(entries.values())
             finally:
                 self._bring_to_disk()
             time.sleep(_TURN_S)
@@ -385,15 +383,22 @@ class LabelStore:
             )
         return self.accept(reading)
 
-    def keep_image(self, radiograph: Radiograph) -> Path:
+    def keep_image(self, radiograph: Radiograph, key: str = "") -> Path:
         """Keep the pixels of an image, if they are not there already.
+
+        Parameters
+        ----------
+        radiograph
+            The image.
+        key
+            Its key where that is known already.
 
         Raises
         ------
         LabelError
             If they cannot be written.
         """
-        path = self._images / f"{key_of(radiograph)}.png"
+        path = self._images / f"{key or key_of(radiograph)}.png"
         if not path.is_file():
             write_pixels(path, radiograph.pixels)
         return path
@@ -401,27 +406,26 @@ class LabelStore:
     def refresh(self) -> None:
         """Read again the files that others changed since they were read.
 
+        `open` does so. What others accept through a store of their own is seen without it.
+
         Raises
         ------
         LabelError
-            If the folder cannot be read.
+            If the folder cannot be read, or another program writes to it without end.
         """
-        there, known = self._listed(), self._index.files()
+        there, known = self._listed(), self._known()
         changed = [name for name, stat in there.items() if known.get(name) != stat]
-        removed = [name for name in known if name not in there]
-        if not changed and not removed:
+        if not changed and known.keys() <= there.keys():
             return
-        read = [self._entry(name, there[name]) for name in changed]
         try:
-            with self._lock.held():
-                now = self._listed()
-                known = self._index.files()  # another program may have been faster
-                fresh = [e for e in read if now.get(e.name) == e.stat != known.get(e.name)]
-                self._index.put(fresh, [name for name in known if name not in now])
-                for entry in fresh:
-                    self._merge(entry)
+            for first in range(0, max(1, len(changed)), _READ_AT_ONCE):
+                names = changed[first : first + _READ_AT_ONCE]
+                read = [self._entry(name, there[name]) for name in names]
+                with self._lock.held():
+                    self._take(read)
         except CannotWriteError:
             self._index = Index(None)
+            self._index.make()
             self._index.put(self._entry(name, stat) for name, stat in there.items())
 
     def rebuild_index(self) -> int:
@@ -431,9 +435,14 @@ class LabelStore:
         -------
         int
             Images in it.
+
+        Raises
+        ------
+        LabelError
+            If the folder cannot be written.
         """
         with self._lock.held():
-            self._index.clear()
+            self._index.make()
         self.refresh()
         return len(self)
 
@@ -445,6 +454,23 @@ class LabelStore:
     def _read(self, key: str) -> Document:
         path = self._path(key)
         return Document.read(path, key) if path.is_file() else Document.new(key)
+
+    def _keep(self, radiograph: Radiograph, reading: Reading) -> None:
+        """Keep the pixels before the reading, so that a reading that is stored has them.
+
+        A reading is stored without them if need be, because it is what counts.
+        """
+        key = key_of(radiograph)
+        if key != key_of(reading.image):
+            raise LabelError(
+                f"{reading.image.name} was accepted of another image than {radiograph.name}; open"
+                " it again."
+            )
+        try:
+            self.keep_image(radiograph, key)
+        except LabelError as error:
+            log.warning("%s", error)
+            self._notes.append(str(error))
 
     def _add(self, reading: Reading) -> tuple[Reading, Entry]:
         """Write a reading into its image's file, under the lock."""
@@ -462,20 +488,44 @@ class LabelStore:
             stored = reading
         return stored, Entry(path.name, _stat(path), key, document.readings)
 
-    def _note(self, *entries: Entry) -> None:
-        """Take over into the index what was written; if that fails it is read again later."""
+    def _known(self) -> dict[str, Stat]:
+        """What the index has read; nothing while there is none of this version."""
         try:
-            self._index.put(entries)
-        except CannotWriteError as error:
-            log.warning("%s", error)
+            return self._index.files()
+        except UnusableError:
+            return {}
+
+    def _take(self, read: Iterable[Entry]) -> None:
+        """Take over what was read, unless it changed meanwhile; under the lock."""
+        there = self._listed()
+        try:
+            known = self._index.files()
+        except UnusableError:
+            self._index.make()
+            known = {}
+        fresh = [e for e in read if there.get(e.name) == e.stat != known.get(e.name)]
+        self._index.put(fresh, known.keys() - there.keys())
+        for entry in fresh:
+            if entry.name != f"{entry.key}.json":
+                self._merge(entry)
 
     def _merge(self, copy: Entry) -> None:
-        """Take over readings from a copy that a synchronising program made of an image's file."""
-        if copy.name == f"{copy.key}.json":
-            return
+        """Take over the readings of a copy that a synchronising program made of a file."""
         for reading in copy.readings:
-            with suppress(LabelError):
-                self._note(self._add(reading)[1])
+            with suppress(LabelError):  # the file itself is damaged, which is told
+                self._index.put([self._add(reading)[1]])
+
+    def _note(self, entries: Iterable[Entry]) -> None:
+        """Take over what was written, under the lock; if that fails it is read again later."""
+        entries = list(entries)
+        try:
+            try:
+                self._index.put(entries)
+            except UnusableError:  # someone removed or damaged it
+                self._index.make()
+                self._index.put(self._entry(*file) for file in self._listed().items())
+        except (CannotWriteError, UnusableError) as error:
+            log.warning("%s", error)
 
     def _entry(self, name: str, stat: Stat) -> Entry:
         """What a file holds."""
@@ -490,32 +540,41 @@ class LabelStore:
             return Entry(name, stat, match[1], problem=str(error))
 
     def _listed(self) -> dict[str, Stat]:
-        """The JSON files that are there."""
+        """The JSON files that are there; others may come and go meanwhile."""
+        found: dict[str, Stat] = {}
         try:
             with os.scandir(self._labels) as entries:
-                found = [
-                    (entry.name, entry.stat())
-                    for entry in entries
-                    if entry.name.endswith(".json") and not entry.name.startswith(".")
-                ]
+                for entry in entries:
+                    hidden = entry.name.startswith(".")
+                    if hidden or not entry.name.endswith(".json") or not _is_text(entry.name):
+                        continue
+                    with suppress(FileNotFoundError):
+                        if entry.is_file():
+                            stat = entry.stat()
+                            found[entry.name] = stat.st_mtime_ns, stat.st_size
         except OSError as error:
             raise LabelError(
                 f"The label store {self.folder} cannot be read ({error.strerror}); check the"
                 " folder."
             ) from error
-        return {name: (stat.st_mtime_ns, stat.st_size) for name, stat in found}
+        return found
 
     def _ask(self, question: Callable[[Index], T]) -> T:
         """Ask the index; make it anew if it was damaged or removed meanwhile."""
         try:
             return question(self._index)
         except UnusableError:
-            self.refresh()
+            pass
         try:
-            return question(self._index)
-        except UnusableError:
+            with self._lock.held():
+                try:
+                    return question(self._index)  # another program was making it
+                except UnusableError:
+                    self._index.make()
+        except CannotWriteError:
             self._index = Index(None)
-            self.refresh()
+            self._index.make()
+        self.refresh()
         return question(self._index)
 
     def _bring_to_disk(self) -> None:
@@ -536,6 +595,15 @@ class LabelStore:
                     old = _PART.fullmatch(path.name) and time.time() - path.stat().st_mtime > _OLD_S
                     if old:
                         path.unlink()
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file's name is of whole characters, which not every system demands."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _stat(path: Path) -> Stat:

@@ -20,12 +20,13 @@ from typing import Any
 from WristQCLib.labels.conflicts import conflicts_of, heads
 from WristQCLib.labels.image_labels import LabelError
 from WristQCLib.labels.reading import Reading
+from WristQCLib.labels.store_document import CannotWriteError
 
 WAIT_S = 10.0
 """For others to finish writing; a save takes milliseconds, and an import lets go in between."""
 _VERSION = 1
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-_UNUSABLE = (
+_CANNOT = (
     sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_NOLFS,
 )  # fmt: skip
@@ -45,10 +46,6 @@ CREATE INDEX readings_by_reader ON readings (reader);
 
 Stat = tuple[int, int]
 """Time of the last change (ns) and size of a file, by which a change is noticed."""
-
-
-class CannotWriteError(LabelError):
-    """The folder cannot be written, be it read-only, full, or on a drive that knows no locks."""
 
 
 class UnusableError(Exception):
@@ -173,11 +170,14 @@ class Index:
             yield opened
 
     def files(self) -> dict[str, Stat]:
-        """What was read of each file; nothing where there is no index of this version."""
-        try:
-            rows = self._rows("SELECT name, mtime_ns, size FROM files")
-        except UnusableError:
-            return {}
+        """When each file was read.
+
+        Raises
+        ------
+        UnusableError
+            If there is no index of this version; so does every question.
+        """
+        rows = self._rows("SELECT name, mtime_ns, size FROM files")
         return {name: (mtime_ns, size) for name, mtime_ns, size in rows}
 
     def put(self, entries: Iterable[Entry], removed: Iterable[str] = ()) -> None:
@@ -185,52 +185,57 @@ class Index:
 
         Raises
         ------
+        UnusableError
+            If there is no index of this version.
         CannotWriteError
             If it cannot be written. The files are what counts: they are read again later.
         """
-        entries, removed = list(entries), list(removed)
-        try:
-            self._put(entries, removed)
-        except sqlite3.DatabaseError as error:
-            if _code(error) in (*_UNUSABLE, *_BUSY) or self._path is None:
-                raise CannotWriteError(
-                    f"The index {self._path} cannot be written ({error})."
-                ) from error
-            self.clear()  # damaged
-            self._put(entries, removed)
+        entries = list(entries)
+        with self._writing() as connection:
+            self._check(connection)
+            for name in [*removed, *(entry.name for entry in entries)]:
+                _forget(connection, name)
+            for entry in entries:
+                _insert(connection, entry)
 
-    def clear(self) -> None:
-        """Throw everything away; to be called under the lock.
+    def make(self) -> None:
+        """Begin anew with an empty index; to be called under the lock.
 
-        In place, because Windows removes no file that another program has open.
+        Raises
+        ------
+        CannotWriteError
+            If it cannot be written.
         """
-        if self._path is None:
-            with self._connected() as connection:
-                _forget_all(connection)
-            return
-        with suppress(OSError):
-            self._path.with_name(f"{self._path.name}-journal").unlink(missing_ok=True)
-            if self._path.exists():
-                os.truncate(self._path, 0)
+        if self._path is not None:
+            with suppress(OSError):  # in place: Windows removes no file that someone has open
+                self._path.with_name(f"{self._path.name}-journal").unlink(missing_ok=True)
+                if self._path.exists():
+                    os.truncate(self._path, 0)
+        with self._writing() as connection:
+            tables = "SELECT name FROM sqlite_master WHERE type = 'table'"
+            for (name,) in connection.execute(tables).fetchall():
+                connection.execute(f'DROP TABLE "{name}"')
+            for statement in _SCHEMA.split(";"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {_VERSION}")
 
-    def _put(self, entries: list[Entry], removed: list[str]) -> None:
-        with self._connected() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                if connection.execute("PRAGMA user_version").fetchone() != (_VERSION,):
-                    _forget_all(connection)
-                    for statement in _SCHEMA.split(";"):
-                        connection.execute(statement)
-                    connection.execute(f"PRAGMA user_version = {_VERSION}")
-                for name in [*removed, *(entry.name for entry in entries)]:
-                    _forget(connection, name)
-                for entry in entries:
-                    _insert(connection, entry)
-                connection.execute("COMMIT")
-            except BaseException:
-                with suppress(sqlite3.Error):
-                    connection.execute("ROLLBACK")
-                raise
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with self._connected() as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield connection
+                    connection.execute("COMMIT")
+                except BaseException:
+                    with suppress(sqlite3.Error):
+                        connection.execute("ROLLBACK")
+                    raise
+        except sqlite3.DatabaseError as error:
+            if _code(error) in (*_CANNOT, *_BUSY):
+                message = f"The index {self._path} cannot be written ({error})."
+                raise CannotWriteError(message) from error
+            raise UnusableError(str(error)) from error
 
     def _rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
         """All rows at once, so that no lock outlives the call.
@@ -244,11 +249,15 @@ class Index:
             raise UnusableError
         try:
             with self._connected() as connection:
-                if connection.execute("PRAGMA user_version").fetchone() != (_VERSION,):
-                    raise UnusableError
+                self._check(connection)
                 return connection.execute(statement, values).fetchall()
         except sqlite3.DatabaseError as error:
             raise UnusableError(str(error)) from error
+
+    @staticmethod
+    def _check(connection: sqlite3.Connection) -> None:
+        if connection.execute("PRAGMA user_version").fetchone() != (_VERSION,):
+            raise UnusableError
 
     def keys(self) -> list[str]:
         """All images."""
@@ -291,13 +300,6 @@ class Index:
         return [problem for (problem,) in rows]
 
 
-def _forget_all(connection: sqlite3.Connection) -> None:
-    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
-    for (name,) in tables:
-        connection.execute(f'DROP TABLE "{name}"')
-    connection.execute("PRAGMA user_version = 0")
-
-
 def _forget(connection: sqlite3.Connection, name: str) -> None:
     connection.execute("DELETE FROM files WHERE name = ?", (name,))
     key = name.removesuffix(".json")
@@ -316,9 +318,9 @@ def _insert(connection: sqlite3.Connection, entry: Entry) -> None:
         "INSERT INTO images VALUES (?, ?)", (key, len(conflicts_of(key, entry.readings)))
     )
     uids = {reading.image.sop_instance_uid for reading in entry.readings} - {""}
-    connection.executemany("INSERT INTO uids VALUES (?, ?)", ((uid, key) for uid in uids))
+    connection.executemany("INSERT OR IGNORE INTO uids VALUES (?, ?)", ((uid, key) for uid in uids))
     connection.executemany(
-        "INSERT INTO readings VALUES (?, ?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO readings VALUES (?, ?, ?, ?, ?)",
         ((key, r.id, r.reader, r.corrected, r.id in current) for r in entry.readings),
     )
 

@@ -305,7 +305,7 @@ def _totals(comparison: Comparison) -> _Content | None:
         rows.insert(0, (title, str(found.count), f"{found.difference:+.2f}"))
     else:
         note = "The intraclass correlation is of the images that all of them have read."
-    return _Content("Totals, of 100 points", ("", "n", "Points"), tuple(rows), note)
+    return _Content("Totals, of 100 points", ("", "n", "Value"), tuple(rows), note)
 
 
 def _matrices(comparison: Comparison) -> Iterator[_Content]:

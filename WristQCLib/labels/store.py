@@ -334,7 +334,8 @@ class LabelStore:
             If one cannot be stored; those before it are.
         """
         count, source = 0, iter(readings)
-        while chunk := list(islice(source, AT_ONCE)):  # outside the lock: making them takes time
+        while True:
+            chunk, stopped = _taken(source)  # outside the lock: making them may take long
             entries: dict[str, Entry] = {}
             try:
                 with self._lock.held():
@@ -342,10 +343,8 @@ class LabelStore:
                         for reading in chunk:
                             try:
                                 _, entry = self._add(reading)
-                            except CannotWriteError:
-                                raise
                             except LabelError as error:
-                                if on_problem is None:
+                                if on_problem is None or isinstance(error, CannotWriteError):
                                     raise
                                 on_problem(reading, error)
                                 continue
@@ -357,8 +356,11 @@ class LabelStore:
                         self._note(entries.values())
             finally:
                 self._bring_to_disk()
+            if stopped is not None:
+                raise stopped
+            if len(chunk) < AT_ONCE:
+                return count
             time.sleep(_TURN_S)
-        return count
 
     def resolve(self, key: str, reading: Reading) -> Reading:
         """Store a reading that decides between others, and goes before them.
@@ -595,6 +597,16 @@ class LabelStore:
                     old = _PART.fullmatch(path.name) and time.time() - path.stat().st_mtime > _OLD_S
                     if old:
                         path.unlink()
+
+
+def _taken(source: Iterator[Reading]) -> tuple[list[Reading], BaseException | None]:
+    """The next readings, and what their source raised instead of going on."""
+    chunk: list[Reading] = []
+    try:
+        chunk.extend(islice(source, AT_ONCE))
+    except BaseException as error:  # what came before it is stored first
+        return chunk, error
+    return chunk, None
 
 
 def _is_text(name: str) -> bool:

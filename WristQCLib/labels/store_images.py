@@ -5,8 +5,10 @@ Nothing of the header goes into the file. What is burnt into the pixels stays th
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +17,9 @@ from WristQCLib.labels.image_labels import LabelError
 from WristQCLib.packages import install_hint
 from WristQCLib.window import FloatImage
 
+Scale = dict[str, Any]
+"""What makes grey of stored values: slope and intercept, or the level of each number."""
+
 _SCALE = "wristqc"
 _LARGEST = 65535
 
@@ -22,8 +27,9 @@ _LARGEST = 65535
 def write_pixels(path: Path, pixels: FloatImage) -> None:
     """Write grey values so that `read_pixels` gives them back.
 
-    Whole numbers in a range of 65536 come back as they were, and so do those that a rescale slope
-    made of whole numbers; of others at most half of the range's 65535th part is lost.
+    Whole numbers in a range of 65536 are stored as they are, or less the smallest; of other images
+    the grey levels are numbered. Only of an image with more than 65536 levels something is lost: at
+    most half of the 65535th part of their range.
 
     Raises
     ------
@@ -34,9 +40,9 @@ def write_pixels(path: Path, pixels: FloatImage) -> None:
         from PIL import Image, PngImagePlugin
     except ImportError:
         raise LabelError(f"Keeping images needs Pillow: {install_hint('pillow')}.") from None
-    stored, slope, intercept = _stored(pixels)
+    stored, scale = _stored(pixels)
     about = PngImagePlugin.PngInfo()
-    about.add_text(_SCALE, json.dumps({"slope": slope, "intercept": intercept}))
+    about.add_text(_SCALE, json.dumps(scale), zip=True)
     try:
         with written_whole(path) as file:
             # The fastest level: the grain of a radiograph hardly gets smaller with the slowest.
@@ -61,41 +67,35 @@ def read_pixels(path: Path) -> FloatImage:
     try:
         with Image.open(path) as picture:
             picture.load()
-            stored = np.asarray(picture)
-            scale = json.loads(
-                getattr(picture, "text", {}).get(_SCALE, '{"slope": 1, "intercept": 0}')
-            )
-            return _grey(stored, float(scale["slope"]), float(scale["intercept"]))
-    except (OSError, ValueError, KeyError, TypeError, SyntaxError) as error:
+            scale = json.loads(getattr(picture, "text", {}).get(_SCALE, "{}"))
+            return _grey(np.asarray(picture), scale)
+    except Exception as error:  # a decoder may raise anything on damaged data
         raise LabelError(
             f"The image {path} cannot be read ({error}); delete it and accept the image again."
         ) from error
 
 
-def _stored(pixels: FloatImage) -> tuple[np.ndarray, float, float]:
-    """16-bit values, and what makes grey of them: slope * value + intercept."""
+def _stored(pixels: FloatImage) -> tuple[np.ndarray, Scale]:
+    """16-bit values, and what makes grey of them."""
     low, high = float(pixels.min()), float(pixels.max())
     intercept = 0.0 if low >= 0 and high <= _LARGEST else low
-    for slope in (1.0, _step(pixels)):
-        if (high - intercept) / slope > _LARGEST + 0.5:
-            continue
-        values = np.round((pixels.astype(np.float64) - intercept) / slope).astype(np.uint16)
-        if np.array_equal(_grey(values, slope, intercept), pixels):
-            return values, slope, intercept
-        intercept = low
-    slope = (high - low) / _LARGEST or 1.0
-    return np.round((pixels.astype(np.float64) - low) / slope).astype(np.uint16), slope, low
+    if high - intercept <= _LARGEST:
+        values = (pixels - np.float32(intercept)).astype(np.uint16)
+        scale: Scale = {"slope": 1.0, "intercept": intercept}
+        if np.array_equal(_grey(values, scale), pixels):
+            return values, scale
+    levels, numbers = np.unique(pixels, return_inverse=True)
+    if len(levels) <= _LARGEST + 1:
+        text = base64.b64encode(levels.astype("<f4").tobytes()).decode("ascii")
+        return numbers.reshape(pixels.shape).astype(np.uint16), {"levels": text}
+    slope = (high - low) / _LARGEST
+    values = np.round((pixels.astype(np.float64) - low) / slope).astype(np.uint16)
+    return values, {"slope": slope, "intercept": low}
 
 
-def _step(pixels: FloatImage) -> float:
-    """The mean distance of neighbouring grey levels if they are evenly spaced; else what it may."""
-    levels = np.unique(pixels).astype(np.float64)
-    if len(levels) < 2:
-        return 1.0
-    smallest = float(np.diff(levels).min())
-    steps = max(1, round((levels[-1] - levels[0]) / smallest))
-    return float((levels[-1] - levels[0]) / steps)
-
-
-def _grey(stored: np.ndarray, slope: float, intercept: float) -> FloatImage:
+def _grey(stored: np.ndarray, scale: Scale) -> FloatImage:
+    if "levels" in scale:
+        levels = np.frombuffer(base64.b64decode(scale["levels"]), dtype="<f4")
+        return levels[stored].astype(np.float32)
+    slope, intercept = float(scale.get("slope", 1.0)), float(scale.get("intercept", 0.0))
     return (stored.astype(np.float64) * slope + intercept).astype(np.float32)

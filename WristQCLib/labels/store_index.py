@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 import sqlite3
+import stat
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -96,6 +97,7 @@ class Lock:
         LabelError
             If it cannot be had, `CannotWriteError` if it never can.
         """
+        _create(self._path)
         try:
             connection = sqlite3.connect(self._path, timeout=0.0, isolation_level=None)
         except sqlite3.Error as error:
@@ -111,10 +113,16 @@ class Lock:
         deadline = time.monotonic() + WAIT_S
         while True:
             try:
+                connection.execute("PRAGMA journal_mode = MEMORY")
                 connection.execute("BEGIN IMMEDIATE")
+                # Where nothing may be written SQLite begins all the same, and locks nothing; this
+                # alone finds out. It is never committed.
+                connection.execute("PRAGMA user_version = 1")
                 return
             except sqlite3.DatabaseError as error:
                 code = _code(error)
+                with suppress(sqlite3.Error):
+                    connection.rollback()
                 if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
                     with suppress(OSError):  # in place, so that who holds it goes on holding it
                         os.truncate(self._path, 0)
@@ -166,6 +174,7 @@ class Index:
                 yield self._memory
             return
         assert self._path is not None
+        _create(self._path)
         with closing(sqlite3.connect(self._path, timeout=WAIT_S, isolation_level=None)) as opened:
             yield opened
 
@@ -298,6 +307,16 @@ class Index:
         """One sentence for each file that cannot be read."""
         rows = self._rows("SELECT problem FROM files WHERE problem <> '' ORDER BY name")
         return [problem for (problem,) in rows]
+
+
+def _create(path: Path) -> None:
+    """Make an empty file that may be written by all who may write to its folder.
+
+    SQLite makes files that their owner alone may write, whatever the umask.
+    """
+    with suppress(OSError):  # it exists, or SQLite tells why it cannot be made
+        path.touch(exist_ok=False)
+        path.chmod(stat.S_IMODE(path.parent.stat().st_mode) & 0o666)
 
 
 def _forget(connection: sqlite3.Connection, name: str) -> None:

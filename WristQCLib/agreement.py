@@ -542,26 +542,31 @@ def _sides(case: Case) -> tuple[str, str] | None:
 
 def _points(groups: Sequence[Sequence[Case]]) -> Iterator[PointAgreement]:
     """By view, all of its keypoints first."""
+    measured = [lengths(case) for group in groups for case in group]
     for view in View:
-        found = [_point(groups, view, (name,)) for name in KEYPOINT_NAMES[view]]
+        of_view = [[case for case in group if _agreed_view(case) is view] for group in groups]
+        found = [_point(of_view, measured, view, (name,)) for name in KEYPOINT_NAMES[view]]
         if any(point.mm or point.px or point.presence for point in found):
-            yield replace(_point(groups, view, KEYPOINT_NAMES[view]), keypoint=None)
+            whole = _point(of_view, measured, view, KEYPOINT_NAMES[view])
+            yield replace(whole, keypoint=None)
             yield from found
 
 
-def _point(groups: Sequence[Sequence[Case]], view: View, names: Sequence[str]) -> PointAgreement:
-    """One keypoint, or several put together."""
-    apart: dict[bool, list[float]] = {True: [], False: []}
-    for case in (case for group in groups for case in group):
-        found, in_mm = lengths(case)
-        apart[in_mm] += [length for name, length in found.items() if name in names]
+def _point(
+    groups: Sequence[Sequence[Case]],
+    measured: Sequence[tuple[Mapping[str, float], bool]],
+    view: View,
+    names: Sequence[str],
+) -> PointAgreement:
+    """One keypoint, or several put together, from cases of the view and all `lengths`."""
+    mm, px = (
+        [found[name] for found, in_mm in measured if in_mm is wanted for name in names
+         if name in found]
+        for wanted in (True, False)
+    )  # fmt: skip
     presence = [[p for case in group for p in _presences(case, view, names)] for group in groups]
     return PointAgreement(
-        view,
-        names[0],
-        distances(apart[True]),
-        distances(apart[False]),
-        _pooled(presence, (YES, NO)),
+        view, names[0], distances(mm), distances(px), _pooled(presence, (YES, NO))
     )
 
 

@@ -152,8 +152,8 @@ def _environment() -> Environment:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
     except ImportError as error:
         raise ReportError(
-            f"The HTML report needs the package {error.name}: {install_hint('wristqc[report]')},"
-            " or choose the formats json and csv."
+            f"The HTML report needs the package {error.name}: {install_hint('wristqc[report]')};"
+            " the other files are written without it."
         ) from error
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),

@@ -67,6 +67,21 @@ def dicom(
 
 
 @app.command()
+def hospital(
+    out: Out, frontal: Count = 100, lateral: Count = 100, seed: Seed = 1, workers: Workers = 2
+) -> None:
+    """Write PNG images of one other hospital, unlike a corpus, with Labelme labels."""
+    from training.simulate.corpus import make_corpus
+    from training.simulate.hospital import hospital_plan, make_hospital_group
+
+    groups = hospital_plan(out, {View.FRONTAL: frontal, View.LATERAL: lateral}, seed=seed)
+    with _progress() as progress:
+        task = progress.add_task("radiographs", total=frontal + lateral)
+        for made in make_corpus(groups, workers, make_hospital_group):
+            progress.advance(task, made)
+
+
+@app.command()
 def samples(
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("Resources/SampleData"),
 ) -> None:

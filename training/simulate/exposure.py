@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from PIL import Image
 
 from training.simulate import casts, foreign_objects, implants, lead_markers
 from training.simulate.canvas import Rectangle, text_mask
-from training.simulate.detector import draw_detector, expose_detector, smooth
+from training.simulate.detector import Detector, draw_detector, expose_detector, smooth
 from training.simulate.elbow import with_elbow
 from training.simulate.foreign_objects import ForeignObject
 from training.simulate.lead_markers import Marker, MarkerStyle
@@ -52,6 +53,13 @@ class Contents:
         Processing.
     annotations
         Whether text is burnt in.
+    detector
+        Physics of the exposure.
+    shutter
+        What lies outside of the field: ``"black"``, ``"white"``, ``"grey"``, or ``"none"``.
+    equipment
+        Makes the line integrals of a support that the department itself lays under the limb: no
+        foreign object. None for no such support.
     """
 
     objects: tuple[str, ...] | None = None
@@ -60,6 +68,9 @@ class Contents:
     marker: MarkerStyle | str | None = None
     look: Look | None = None
     annotations: bool | None = None
+    detector: Detector | None = None
+    shutter: str | None = None
+    equipment: Callable[[Placed, np.random.Generator], Array] | None = None
 
 
 @dataclass(frozen=True)
@@ -166,8 +177,12 @@ def expose(
         if ((canvas.mu_t > 0.3) & (aperture > 0.5)).sum() * placed.spacing**2 < 2:
             implant_kind = ""
         mu_t += canvas.mu_t
+    support = np.zeros_like(mu_t)
+    if contents.equipment is not None:
+        support += contents.equipment(placed, rng)
+        mu_t += support
 
-    detector = draw_detector(rng)
+    detector = contents.detector or draw_detector(rng)
     look = contents.look or draw_look(rng)
     reference = (limb_mu_t > 0.15) & (aperture > 0.9)
     put_on: list[tuple[str, Array]] = []
@@ -193,7 +208,7 @@ def expose(
                 worn += part
     mu_t += worn
 
-    markers, overlay = _lay_markers(placed, contents.marker, rng, worn, mu_t)
+    markers, overlay = _lay_markers(placed, contents.marker, rng, worn + support, mu_t)
     if rng.random() < 0.1:  # table, sponge or cassette holder
         mu_t += np.float32(rng.uniform(0.02, 0.15))
 
@@ -201,7 +216,7 @@ def expose(
     pixels = present(signal, reference, placed.spacing, look)
     if look.name in ("hard", "edged") and rng.random() < 0.5:
         pixels = _streaked(pixels, placed.spacing, rng)
-    shutter = _apply_shutter(pixels, placed, rng)
+    shutter = _apply_shutter(pixels, placed, rng, contents.shutter)
     pixels[overlay > 0.5] = WHITE
     if contents.annotations or (contents.annotations is None and rng.random() < 0.12):
         _annotate(pixels, placed, rng)
@@ -294,13 +309,15 @@ def _lay_markers(
     return markers, overlay
 
 
-def _apply_shutter(pixels: NDArray[np.uint16], placed: Placed, rng: np.random.Generator) -> str:
+def _apply_shutter(
+    pixels: NDArray[np.uint16], placed: Placed, rng: np.random.Generator, wanted: str | None
+) -> str:
     """Mask what lies outside of the collimated field, as the console does, or leave it.
 
     The shutter's edge rarely meets the collimator's: a rim of unexposed detector stays, which shows
     white.
     """
-    kind = str(rng.choice(["black", "white", "none", "grey"], p=[0.68, 0.10, 0.2, 0.02]))
+    kind = wanted or str(rng.choice(["black", "white", "none", "grey"], p=[0.68, 0.10, 0.2, 0.02]))
     if kind == "none":
         return kind
     grow = np.clip(rng.normal(0.2, 1.0, 4), 0, 4)  # never into the field: it is all to be seen

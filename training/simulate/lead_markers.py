@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+from scipy import ndimage
 
 from training.simulate.canvas import FONT_FILES, Canvas, Rectangle, ellipse, strip, text_mask
 from training.simulate.positioning import Placed
@@ -17,6 +18,9 @@ Array = NDArray[np.float32]
 
 LEAD_MU_T = 5.0
 """Lead of one millimetre lets next to nothing through."""
+
+RING = 1.25
+"""Radius of a ring around a letter, in units of half its diagonal."""
 
 WRIST_CLEARANCE_MM = 30.0
 """A marker is kept this far from the wrist, except where one is laid there by mistake."""
@@ -40,9 +44,13 @@ class MarkerStyle:
         Laid face down.
     plate
         ``"none"``, ``"plastic"`` (a faint sheet under the letter), ``"cut"`` (a lead plate with the
-        letter cut out of it), ``"burnt-in"`` (no object at all: written by the console).
+        letter cut out of it), ``"ring"`` (a lead ring around it), ``"burnt-in"`` (no object at all:
+        written by the console).
     extras
-        What lies beside the letter: ``"dots"``, ``"initials"``, ``"date"``, ``"bar"``.
+        What lies beside the letter: ``"dots"``, ``"initials"``, ``"date"``, ``"bar"``, or text that
+        is written as it is.
+    hollow
+        Only the letter's outline is of lead.
     """
 
     letter: Side
@@ -52,6 +60,7 @@ class MarkerStyle:
     mirrored: bool
     plate: str
     extras: tuple[str, ...]
+    hollow: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,6 +116,8 @@ def letter_mask(style: MarkerStyle, rng: np.random.Generator) -> Array:
             wide = max(8, round(mask.shape[1] * rng.uniform(0.75, 1.25)))
             image = Image.fromarray((mask * 255).astype(np.uint8)).resize((wide, mask.shape[0]))
             mask = _as_mask(image)
+    if style.hollow:
+        mask = _outline(mask)
     return np.ascontiguousarray(mask[:, ::-1]) if style.mirrored else mask
 
 
@@ -144,6 +155,8 @@ def lay_marker(
     mask = letter_mask(style, rng)
     aspect = mask.shape[1] / mask.shape[0]
     half = 0.5 * style.height_mm * math.hypot(1, aspect) / placed.spacing
+    if style.plate == "ring":
+        half *= RING
     centre = _position(placed, half, rng, cut=cut, over_anatomy=over_anatomy, avoid=avoid)
     if centre is None:
         return None
@@ -161,6 +174,9 @@ def lay_marker(
         box = canvas.stamp(mask, centre, style.height_mm, style.rotation_deg, mu_t)
         if style.plate == "plastic":
             _plate(canvas, centre, style, aspect, rng)
+        elif style.plate == "ring":
+            radius = half + 0.5 / placed.spacing
+            canvas.stroke(ellipse(centre, radius, radius), 0.6, LEAD_MU_T)
     if box is None:
         return None
     _extras(canvas, centre, style, aspect, rng)
@@ -270,7 +286,7 @@ def _extras(
         px, py = turn @ np.array([x, y]) * unit + centre
         return float(px), float(py)
 
-    below = 0.5
+    below = 0.5 if style.plate != "ring" else 0.5 * RING * math.hypot(1, aspect)
     for extra in style.extras:
         if extra == "dots":
             for i in range(int(rng.integers(1, 4))):
@@ -284,6 +300,8 @@ def _extras(
             if extra == "initials":
                 letters = "ABCDEFGHJKMNPSTUVWXZ"
                 text = "".join(rng.choice(list(letters), int(rng.integers(2, 4))))
+            elif extra != "date":
+                text = extra
             else:
                 text = f"{rng.integers(1, 29)}.{rng.integers(1, 13)}"
             height = rng.uniform(0.3, 0.5)
@@ -351,6 +369,13 @@ def _stroke_letter(letter: Side, rng: np.random.Generator) -> Array:
     box = image.getbbox()
     assert box is not None
     return _as_mask(image.crop(box))
+
+
+def _outline(mask: Array) -> Array:
+    """A letter's outer rim, a twelfth of its height wide."""
+    width = max(1, round(mask.shape[0] / 12))
+    inside = ndimage.binary_erosion(mask > 0.5, iterations=width)
+    return np.where(inside, np.float32(0), mask)
 
 
 def _as_mask(image: Image.Image) -> Array:

@@ -239,7 +239,7 @@ def draw_positioning(
         margins_mm=tuple(float(m) for m in margins),  # type: ignore[arg-type]
         spacing=spacing * max(1.0, shown),
     )
-    return _with_essential_keypoints(projection, positioning, cut=rng.random() < 0.025, rng=rng)
+    return with_essential_keypoints(projection, positioning, cut=rng.random() < 0.025, rng=rng)
 
 
 def _border_near(
@@ -259,7 +259,7 @@ def _border_near(
     return (width, field_mm[1]), (wrist_mm[0] - side * (width - 2 * half) / 2, wrist_mm[1])
 
 
-def _with_essential_keypoints(
+def with_essential_keypoints(
     projection: Projection, positioning: Positioning, *, cut: bool, rng: np.random.Generator
 ) -> Positioning:
     """Shift the wrist so that the essential keypoints are in the field, or that one is not."""

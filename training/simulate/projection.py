@@ -103,6 +103,7 @@ def project_wrist(
     spacing: float = 0.4,
     side: Side | None = None,
     age: float | None = None,
+    pose: Pose | None = None,
 ) -> Projection:
     """Draw a wrist and project it.
 
@@ -114,14 +115,15 @@ def project_wrist(
         View to draw, with its usual errors of positioning.
     spacing
         Millimetres per pixel.
-    side, age
+    side, age, pose
         Given instead of drawn. Another side leaves everything else as it would be.
     """
     drawn_side = Side.LEFT if rng.random() < 0.5 else Side.RIGHT
     drawn_age = growth.draw_age(rng)
     side = drawn_side if side is None else side
     age = drawn_age if age is None else age
-    pose = draw_pose(rng, view)
+    drawn_pose = draw_pose(rng, view)
+    pose = drawn_pose if pose is None else pose
     camera = Camera(
         spacing,
         pose.turn,

@@ -121,7 +121,7 @@ def test_the_benefit_is_that_of_what_the_models_said():
 
 
 def test_what_differs_most_from_the_training_images_comes_first_and_what_is_unknown_last():
-    near, far, unknown = judged(novelty=0.1), judged(novelty=7.0), judged()
+    near, far, unknown = judged(novelty=0.1), judged(novelty=7.0), judged(novelty=None)
     assert ordered([unknown, near, far], Order.NOVEL) == [far, near, unknown]
 
 

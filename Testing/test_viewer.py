@@ -15,11 +15,12 @@ from WristQCLib.findings import Finding, Side, View
 from WristQCLib.keypoints import Keypoint, Keypoints
 from WristQCLib.labels import ImageLabels, write_labelme, write_markups
 from WristQCLib.radiograph import read_radiograph
+from WristQCLib.recall import Memory, Stated, remember
 from WristQCLib.sources import ImageSource
 from WristQCLib.viewer import page, rows
 from WristQCLib.viewer.guard import Guard, is_loopback
 from WristQCLib.viewer.language import LANGUAGES, Language, codes, read_dictionary
-from WristQCLib.viewer.saved import RememberingAssessor, SavedLabels, Stated, remember
+from WristQCLib.viewer.saved import SavedLabels
 from WristQCLib.viewer.serve import _inside
 from WristQCLib.worklist import WorkItem, first_look
 
@@ -165,8 +166,11 @@ def placed(path, person="person:Ada"):
 
 
 def remembering(folder):
-    plain = Assessor.create(NoModels())
-    return RememberingAssessor(plain.models, plain.protocol, saved=SavedLabels(folder))
+    return Memory(None, "Ada", SavedLabels(folder))
+
+
+def again_of(memory, radiograph):
+    return memory(Assessor.create(NoModels()).assess(radiograph), radiograph).assessment
 
 
 @pytest.mark.parametrize(
@@ -180,16 +184,16 @@ def test_what_was_saved_is_there_again(tmp_path, kind, write):
     )  # fmt: skip
     (tmp_path / kind).mkdir()
     write(tmp_path / kind / "x.json", ImageLabels.of(corrected, radiograph))
-    assessor = remembering(tmp_path)
-    again = assessor.assess(radiograph)
+    memory = remembering(tmp_path)
+    again = again_of(memory, radiograph)
     assert again.score == corrected.score
     assert Stated.of(again) == Stated.of(corrected)
-    assert assessor.is_saved(again)
+    assert memory.is_saved(again)
     moved = again.keypoints.replaced(
         Keypoint("radial_styloid", Finding.NOT_FOUND, placed_by="person:B")
     )
-    assert not assessor.is_saved(reassess(again, keypoints=moved))
-    assert not assessor.is_saved(assessment)  # all of it was taken back
+    assert not memory.is_saved(reassess(again, keypoints=moved))
+    assert not memory.is_saved(assessment)  # all of it was taken back
 
 
 def test_what_is_stated_now_counts_more_than_what_was_saved(tmp_path):
@@ -197,7 +201,7 @@ def test_what_is_stated_now_counts_more_than_what_was_saved(tmp_path):
     corrected = reassess(assessment, keypoints=placed(FRONTAL), side=Side.LEFT)
     write_labelme(tmp_path / "labelme" / "x.json", ImageLabels.of(corrected, radiograph))
     now = radiograph.with_view(View.LATERAL).with_side(Side.RIGHT)
-    again = remembering(tmp_path).assess(now)
+    again = again_of(remembering(tmp_path), now)
     assert (again.view.value, again.side.value) == (View.LATERAL, Side.RIGHT)
     assert again.keypoints.view is View.LATERAL
 
@@ -206,11 +210,11 @@ def test_a_stated_pixel_size_is_saved_and_there_again(tmp_path):
     radiograph = read_radiograph(NO_SPACING).with_spacing(0.2)
     stated = reassess(Assessor.create(NoModels()).assess(radiograph), keypoints=placed(NO_SPACING))
     write_labelme(tmp_path / "labelme" / "x.json", ImageLabels.of(stated, radiograph))
-    assessor = remembering(tmp_path)
-    again = assessor.assess(read_radiograph(NO_SPACING))
+    memory = remembering(tmp_path)
+    again = again_of(memory, read_radiograph(NO_SPACING))
     assert again.spacing.value == (0.2, 0.2)
     assert again.score == stated.score
-    assert assessor.is_saved(again)
+    assert memory.is_saved(again)
     item = WorkItem(ImageSource("x", NO_SPACING), assessment=again)
     remember(item)
     assert item.read().spacing.value == (0.2, 0.2)
@@ -222,10 +226,10 @@ def test_labels_of_another_image_and_damaged_ones_change_nothing(tmp_path):
     labels = ImageLabels.of(reassess(other_assessment, keypoints=placed(NO_SPACING)), other)
     write_labelme(tmp_path / "labelme" / "frontal_good.json", labels)
     (tmp_path / "labelme" / "bad.json").write_text("{")
-    assessor = remembering(tmp_path)
-    assert len(assessor.saved) == 1
-    assert "bad.json" in assessor.saved.problems[0]
-    assert assessor.assess(radiograph) == assessment
+    memory = remembering(tmp_path)
+    assert len(memory.files) == 1
+    assert "bad.json" in memory.files.problems[0]
+    assert again_of(memory, radiograph) == assessment
 
 
 # What is shown -----------------------------------------------------------------------------------
@@ -257,7 +261,7 @@ def test_an_image_has_no_grade_before_its_assessment_is_done():
     looked_at = item("a", grade_of=first_look(radiograph, assessment.protocol))
     done = item("b", grade_of=assessment)
     groups = rows.studies([looked_at, done])
-    shown = rows.list_rows(groups, {looked_at: "0", done: "1"}, [], str)
+    shown = rows.list_rows(groups, {looked_at: "0", done: "1"}, [], {}, str)
     assert [study["images"][0]["grade"] for study in shown] == ["", assessment.score.grade]
     counts = rows.grade_counts([looked_at, done], assessment.protocol)
     assert {row["grade"]: row["count"] for row in counts if row["count"]} == {

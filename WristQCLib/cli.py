@@ -16,9 +16,11 @@ from rich.table import Table
 
 from WristQCLib import __version__
 from WristQCLib.assessment import Assessment, Section, TaskScore
+from WristQCLib.cli_plugins import Commands
 from WristQCLib.findings import Side, View
 
 app = typer.Typer(
+    cls=Commands,
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -182,6 +184,10 @@ def view(
         typer.Argument(help="Images or folders; the sample studies when none is given."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for reports and labels.")] = Path("wristqc-out"),
+    labels: Annotated[
+        Path | None,
+        typer.Option(help="Label store for what is accepted.", show_default="OUT/labels"),
+    ] = None,
     host: Annotated[
         str,
         typer.Option(
@@ -212,8 +218,9 @@ def view(
 
     try:
         run(
-            console, paths, out, Address(host, port, token), browser=browser, language=language,
-            person=person, device=device, protocol=protocol, models=models, no_models=no_models,
+            console, paths, out, Address(host, port, token), labels=labels, browser=browser,
+            language=language, person=person, device=device, protocol=protocol, models=models,
+            no_models=no_models,
         )  # fmt: skip
     except ViewerError as error:
         errors.print(f"[red]{escape(str(error))}", soft_wrap=True)

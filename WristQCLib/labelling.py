@@ -218,7 +218,7 @@ class Labelling:
 
     @property
     def reader(self) -> str:
-        """Who accepts: the person of the review."""
+        """Who accepts: the person of the review, whose readings the items have from here on."""
         reader = name_of(self._review.person)
         if self.memory.reader != reader:
             self.memory.reader = reader
@@ -236,11 +236,15 @@ class Labelling:
     def accept(self) -> Reading:
         """Keep the current image as it is now, corrected or not.
 
+        One that is accepted as it is already is not stored again.
+
         Raises
         ------
         LabelError
             If it cannot be accepted or stored, in one sentence.
         """
+        if (kept := self.kept()) is not None:
+            return kept
         draft = self.draft()
         try:
             reading = draft.save()
@@ -261,6 +265,13 @@ class Labelling:
         reading = self.accept()
         self.show_next()
         return reading
+
+    def kept(self) -> Reading | None:
+        """The reading of the current image if it holds all of it, so that none is to be added."""
+        item = self._review.current
+        if item is None or item in self._drafts or self.state(item) is not LabelState.CHECKED:
+            return None
+        return item.reading
 
     def draft(self, *, resolve: bool = False) -> Draft:
         """The current image as it is now, to be stored; it counts as checked from here on.
@@ -392,8 +403,8 @@ class Labelling:
 
     def _accepted(self, item: WorkItem) -> Stance | None:
         """What this reader accepted, be it stored or about to be."""
-        draft = self._drafts.get(item)
-        if draft is not None and draft.reader == self.reader and draft.copy.assessment is not None:
+        reader, draft = self.reader, self._drafts.get(item)
+        if draft is not None and draft.reader == reader and draft.copy.assessment is not None:
             return Stance.of(draft.copy.assessment)
         return Stance.of(item.reading.labels) if item.reading else None
 

@@ -265,8 +265,8 @@ def _benefit(item: WorkItem) -> Benefit:
 
 
 def _novelty(item: WorkItem) -> float:
-    novelty = getattr(item.predicted or item.assessment, "novelty", None)
-    return -math.inf if novelty is None else float(novelty)
+    said = item.predicted or item.assessment
+    return -math.inf if said is None or said.novelty is None else said.novelty
 
 
 def _lot(item: WorkItem) -> bytes:

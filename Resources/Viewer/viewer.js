@@ -6,7 +6,9 @@
   const KEYS = new Set([
     "ArrowUp", "ArrowDown", "PageUp", "PageDown", "Ctrl+z", "Ctrl+y", "Ctrl+Shift+z", "Ctrl+s",
     "z", "y", ",", ".", "f", "+", "-", "r", "i", "l", "b", "1", "2", "3",
+    "a", "n", "Enter",
   ]);
+  const ONCE = new Set(["a", "n", "Enter"]); // a key that is held down accepts one image
 
   window.addEventListener("keydown", (event) => {
     const target = event.target;
@@ -15,8 +17,12 @@
     let key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     if (event.ctrlKey || event.metaKey) key = `Ctrl+${event.shiftKey ? "Shift+" : ""}${key}`;
     if (!KEYS.has(key)) return;
+    // Enter is first of all for what has the focus; the image that is shown needs none.
+    const focused = target.closest?.("button, a, [tabindex]:not(.v-list-item--active)");
+    if (key === "Enter" && focused && focused !== document.body) return;
     event.preventDefault();
     event.stopPropagation();
+    if (event.repeat && ONCE.has(key)) return;
     window.trame.trigger("key", [key]);
   }, true);
 

@@ -13,16 +13,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from WristQCLib.advice import advise
+from WristQCLib.assessor import Assessor
 from WristQCLib.errors import RadiographError
 from WristQCLib.findings import Finding, Side, View
+from WristQCLib.labels.store import LabelStore
+from WristQCLib.recall import Stated, remember
 from WristQCLib.report import ReportError
 from WristQCLib.review import Review
 from WristQCLib.saving import REPORTS, Kind, Saved, save
 from WristQCLib.scene import SceneAssessment, SceneError
 from WristQCLib.stated import StatementError, spacing_may_be_stated, stated_spacing
 from WristQCLib.viewer import page, rows
+from WristQCLib.viewer.acceptance import Acceptance
 from WristQCLib.viewer.language import Language
-from WristQCLib.viewer.saved import RememberingAssessor, Stated, remember
+from WristQCLib.viewer.saved import SavedLabels
 from WristQCLib.viewer.settings import Settings
 from WristQCLib.viewer.slices import SliceViews, Tool
 from WristQCLib.worklist import Order, WorkItem, first_look
@@ -50,9 +54,18 @@ class Viewer:
         Assesses the images.
     settings
         See there.
+    saved, store
+        Labels that were saved before; the store is None where there is none yet.
     """
 
-    def __init__(self, server: Server, assessor: RememberingAssessor, settings: Settings) -> None:
+    def __init__(
+        self,
+        server: Server,
+        assessor: Assessor,
+        settings: Settings,
+        saved: SavedLabels,
+        store: LabelStore | None,
+    ) -> None:
         from trame_slicer.core import SlicerApp
 
         self._server, self._assessor, self._settings = server, assessor, settings
@@ -68,6 +81,10 @@ class Viewer:
         self._set_first_state()
         self._slices = SliceViews(server, self._scene_app, page.draw_over, self._views_changed)
         self.review = Review(self._scene_app.scene, self._slices.show, self, person=settings.person)
+        self.acceptance = Acceptance(
+            server, self.review, saved, settings.labels, store, self._ids,
+            show=self._show, changed=self._list, warn=self._warn, say=lambda: self._say,
+        )  # fmt: skip
         page.build(server, self, self._slices.layout)
         self._follow_page()
 
@@ -86,11 +103,16 @@ class Viewer:
             "person": self._settings.person, "help_shown": False, "list_shown": True,
             "panel_shown": True, "tab": "score", "dark": self._settings.dark,
             "language": self._settings.language, "t": page.words(self._say),
+            "checks": [], "wanted_checks": [], "check": None, "skip_others": False,
+            "progress": {"text": "", "others": "", "share": 0, "share_all": 0},
+            "labels": str(self._settings.labels), "agreement_shown": False,
+            "agreement_busy": False, "agreement": [], "agreement_told": [], "conflicts": [],
         })  # fmt: skip
 
     def _follow_page(self) -> None:
         change = self._server.state.change
-        change("search", "order", "grades")(lambda **_: self._list())
+        change("search", "order", "grades", "wanted_checks")(lambda **_: self._list())
+        change("skip_others")(lambda skip_others, **_: self.acceptance.skip_others(skip_others))
         change("language")(lambda **_: self._set_language())
         change("identity")(lambda **_: self._header())
         change("both_views")(lambda **_: self._show_both())
@@ -105,6 +127,7 @@ class Viewer:
         """Assess images in the background; the first is shown as soon as it is read."""
         self.review.start(items, self._assessor)
         self._keep_running()
+        self.acceptance.watch()
 
     def tell(self, text: str) -> None:
         """Say what the server is doing before there are images."""
@@ -126,14 +149,15 @@ class Viewer:
                     self._warn("An image could not be shown.")
             await asyncio.sleep(_TICK_S)
 
-    def finish(self) -> list[str]:
-        """End the review; corrections that nobody saved are written as labels first.
+    async def finish(self) -> list[str]:
+        """End the review; corrections that nobody saved or accepted are written as labels first.
 
         Returns
         -------
         list of str
             What a person should know of that.
         """
+        await self.acceptance.finish()
         unsaved, out = self._unsaved(), self._settings.out
         notes: list[str] = []
         if unsaved:
@@ -207,18 +231,30 @@ class Viewer:
         """What is listed: in the order that is wanted, without what the filter leaves out."""
         state = self._server.state
         search, grades = str(state.search or ""), [str(grade) for grade in state.grades or ()]
+        wanted = [str(check) for check in state.wanted_checks or ()]
+        found = self.acceptance.checks() if wanted else {}
+
+        def is_kept(item: WorkItem) -> bool:
+            checked = not wanted or item is self.review.current or found.get(item) in wanted
+            return checked and rows.wanted(item, search, grades)
+
         return tuple(
             rows.Study(kept)
             for study in rows.studies(self.review.ordered)
-            if (kept := tuple(i for i in study.items if rows.wanted(i, search, grades)))
+            if (kept := tuple(filter(is_kept, study.items)))
         )
+
+    def _listed(self) -> list[WorkItem]:
+        return [item for study in self._studies() for item in study.items]
 
     def _list(self) -> None:
         state = self._server.state
         if state.order in list(Order):
             self.review.order = Order(state.order)
-        unsaved = self._unsaved()
-        state.studies = rows.list_rows(self._studies(), self._ids, unsaved, self._say)
+        unsaved, found = self._unsaved(), self.acceptance.checks()
+        looks = {item: self.acceptance.look_of(item, found.get(item)) for item in self._ids}
+        state.studies = rows.list_rows(self._studies(), self._ids, unsaved, looks, self._say)
+        self.acceptance.tell(found)
         state.counts = rows.grade_counts(self.review.items, self._assessor.protocol)
         state.unsaved = len(unsaved)
         state.current = self._ids.get(self.review.current, "") if self.review.current else ""
@@ -228,11 +264,11 @@ class Viewer:
         return [item for item in self.review.items if not self._is_saved(item)]
 
     def _is_saved(self, item: WorkItem) -> bool:
-        if item.assessment is None:
+        if item.assessment is None or self.acceptance.labelling.is_kept(item):
             return True
         if item in self._kept:
             return Stated.of(item.assessment) == self._kept[item]
-        return self._assessor.is_saved(item.assessment)
+        return self.acceptance.labelling.memory.is_saved(item.assessment)
 
     def _item(self, item_id: object) -> WorkItem | None:
         return next((item for item, known in self._ids.items() if known == item_id), None)
@@ -245,7 +281,7 @@ class Viewer:
 
     def step(self, by: int) -> None:
         """Show the next image as they are listed, or the one before."""
-        listed = [item for study in self._studies() for item in study.items]
+        listed = self._listed()
         if not listed:
             return
         if self.review.current in listed:
@@ -253,6 +289,8 @@ class Viewer:
         else:
             place = 0
         if 0 <= place < len(listed):
+            if by > 0 and self.review.current is not None:
+                self.acceptance.labelling.pass_over(self.review.current)
             self._show(listed[place])
 
     def _show(self, item: WorkItem) -> None:
@@ -389,6 +427,25 @@ class Viewer:
 
     def _set_person(self, name: object) -> None:
         self.review.person = str(name or "")[:64]
+        self._list()
+
+    # Labelling --------------------------------------------------------------------------------
+
+    async def accept(self) -> None:
+        """Keep the image as it is now, as a label."""
+        await self.acceptance.accept()
+
+    async def accept_and_next(self) -> None:
+        """Keep it, and show the next image that is not checked."""
+        await self.acceptance.accept_and_next(self._listed)
+
+    async def decide(self) -> None:
+        """Keep it as what readers agreed upon."""
+        await self.acceptance.decide()
+
+    async def show_agreement(self) -> None:
+        """Show how far readers agree with each other and with the models."""
+        await self.acceptance.show_agreement()
 
     # Saving -----------------------------------------------------------------------------------
 
@@ -461,6 +518,8 @@ class Viewer:
         self.run_changed()
         self._views_changed()
         self._rest()
+        if self._server.state.agreement_shown:
+            asyncio.get_running_loop().create_task(self.show_agreement())
 
 
 def _be_quiet() -> None:

@@ -14,6 +14,8 @@ from WristQCLib.resources import RESOURCES
 from WristQCLib.viewer.serve import Address, ViewerError, serve
 
 SAMPLES = RESOURCES / "SampleData"
+LABELS = "labels"
+"""Folder of the label store in the one for reports, unless another is given."""
 
 
 def run(
@@ -22,6 +24,7 @@ def run(
     out: Path,
     address: Address,
     *,
+    labels: Path | None,
     browser: bool,
     language: str,
     person: str,
@@ -60,7 +63,7 @@ def run(
 
     from WristQCLib.viewer.settings import Settings
 
-    settings = Settings(out, person or _user(), language)
+    settings = Settings(out, labels or out / LABELS, person or _user(), language)
     with console.status("Starting the viewer") as status:
 
         def ready(url: str) -> None:

@@ -5,6 +5,7 @@ Nothing that an image says gets into a template: it is state, which Vue escapes 
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from WristQCLib.resources import RESOURCES
@@ -28,7 +29,8 @@ WORDS = (
     "Fit to the view", "Window as in the file", "Invert", "Points and lines",
     "Both views of the wrist side by side", "Undo", "Redo", "Previous image", "Next image", "Save",
     "Language", "Light or dark", "Keys and mouse", "Search", "Order", "as given", "worst first",
-    "least certain first", "Stop", "Corrected, not saved", "No image matches.", "of 100",
+    "least certain first", "most different from the training images first", "random", "Stop",
+    "Corrected, not saved", "No image matches.", "of 100",
     "Score", "Corrections", "DICOM", "Task", "Measured", "Points", "How to do better",
     "View", "Side", "Foreign object", "Pixel size", "frontal", "lateral", "left", "right", "none",
     "present",
@@ -42,6 +44,11 @@ WORDS = (
     "zoom", "Middle button", "pans", "Click a task", "draws its lines alone",
     "still assessing", "Filter by grade",
     "Choose an image of the list.", "There is no image in what was given.",
+    "Accept", "Accept and next", "Agreement and conflicts", "Filter by check",
+    "Pass over what others checked", "Label store", "Conflicts", "Show", "not checked", "checked",
+    "changed since it was checked", "checked by others", "in conflict",
+    "Accept as decided",
+    "The image that is shown then counts for all readers.",
 )  # fmt: skip
 """All words of the page itself, in English."""
 
@@ -52,6 +59,7 @@ _KINDS = {
 }  # fmt: skip
 _KEYS = (
     ("↑ ↓", "Previous image", "Next image"), ("Z  Y", "Undo", "Redo"),
+    ("A", "Accept", ""), ("Enter  N", "Accept and next", ""),
     ("Ctrl+S", "Save", ""), ("F", "Fit to the view", ""), ("+ −", "Zoom in", "Zoom out"),
     ("I", "Invert", ""), ("R", "Window as in the file", ""), ("L", "Points and lines", ""),
     ("1 2 3", "Drag points, pan", "Window width and centre", "Zoom"),
@@ -69,6 +77,7 @@ _THEMES = {
         "dark": True,
         "colors": {
             "background": "#0b1015", "surface": "#121920", "surface-light": "#1b242d",
+            "surface-bright": "#c6d2dc",
             "surface-variant": "#2a3641", "on-surface-variant": "#c6d2dc",
             "primary": "#62b6e0", "secondary": "#93a2b0", "success": "#1fa37f",
             "warning": "#d99a1f", "error": "#e0702e", "info": "#3a93d0",
@@ -78,6 +87,7 @@ _THEMES = {
         "dark": False,
         "colors": {
             "background": "#eef1f4", "surface": "#ffffff", "surface-light": "#f4f6f8",
+            "surface-bright": "#ffffff",
             "surface-variant": "#dde3e9", "on-surface-variant": "#33404c",
             "primary": "#0b6e99", "secondary": "#5c6b7a", "success": "#00795a",
             "warning": "#9a6700", "error": "#b3400e", "info": "#0067a6",
@@ -154,6 +164,7 @@ def build(server: Server, viewer: Viewer, layout: LayoutManager) -> None:
                 html.Div(_text("Choose an image of the list."), v_else_if="studies.length")
                 html.Div(_text("There is no image in what was given."), v_else=True)
         _save_dialogue(v3, html, viewer)
+        _agreement_dialogue(v3, html, viewer)
         _help_dialogue(v3, html)
         with v3.VSnackbar(
             v_model=("message_shown",), color=("message_colour",), timeout=8000, location="bottom",
@@ -290,6 +301,17 @@ def _list(v3: Any, html: Any, viewer: Viewer) -> None:
                 ):  # fmt: skip
                     html.Span("{{ count.grade }}", classes="font-weight-bold mr-1")
                     html.Span("{{ count.count }}", classes="count")
+            with v3.VChipGroup(  # noqa: SIM117
+                v_model=("wanted_checks",), multiple=True, filter=False, column=True,
+                raw_attrs=[_named("Filter by check")],
+            ):  # fmt: skip
+                with v3.VChip(
+                    v_for="check in checks", key=("check.check",), value=("check.check",),
+                    size="small", variant="outlined", classes="mr-1", filter=True,
+                    title=("check.title",), id=("`filter-${check.check.replaceAll(' ', '-')}`",),
+                ):  # fmt: skip
+                    v3.VIcon(icon=("check.icon",), color=("check.colour",), size=15)
+                    html.Span("{{ check.count }}", classes="count ml-1")
         v3.VDivider()
         with v3.VList(density="compact", nav=True, classes="images", id="studies"):
             with html.Div(v_for="study in studies", key=("study.id",), classes=(
@@ -310,6 +332,11 @@ def _list(v3: Any, html: Any, viewer: Viewer) -> None:
                             title=(_t("Corrected, not saved"),),
                         )  # fmt: skip
                         html.Span("{{ image.total }}", classes="total")
+                        v3.VIcon(
+                            icon=("image.check.icon",), color=("image.check.colour",), size=16,
+                            v_if="image.check.icon", classes="ml-1 check",
+                            title=("image.check.said",),
+                        )  # fmt: skip
             html.Div(
                 _text("No image matches."), v_if="!studies.length && !run.busy",
                 classes="pa-2 text-secondary",
@@ -372,7 +399,36 @@ def _panel(v3: Any, html: Any, viewer: Viewer) -> None:
             with v3.VWindowItem(value="header", transition=False, reverse_transition=False):
                 _header(v3, html)
         with v3.Template(v_slot_append=True):
+            _acceptance(v3, html, viewer)
             html.Div(_text("Not a diagnostic device."), classes="prudence")
+
+
+def _acceptance(v3: Any, html: Any, viewer: Viewer) -> None:
+    with html.Div(classes="acceptance", v_if="studies.length || progress.share"):
+        with html.Div(classes="d-flex align-center"):
+            with html.Div(classes="flex-grow-1"):
+                html.Span("{{ progress.text }}", id="progress", classes="font-weight-medium")
+                html.Span("{{ progress.others }}", v_if="progress.others", id="by-others",
+                          classes="ml-2 text-secondary")  # fmt: skip
+            _icon(v3, "mdi-chart-box-outline", "Agreement and conflicts", viewer.show_agreement,
+                  id="agreement")  # fmt: skip
+        v3.VProgressLinear(
+            model_value=("progress.share",), buffer_value=("progress.share_all",), height=4,
+            rounded=True, color="success", buffer_color="info", buffer_opacity="0.6",
+        )  # fmt: skip
+        with html.Div(classes="state d-flex align-center", v_if="check", id="check"):
+            v3.VIcon(icon=("check.icon",), color=("check.colour",), size=16, classes="mr-1")
+            html.Span("{{ check.said }}")
+        with html.Div(classes="d-flex mt-1"):
+            v3.VBtn(
+                _text("Accept"), click=viewer.accept, variant="tonal", color="primary", id="accept",
+                prepend_icon="mdi-check", disabled=("!panel.name",), title="A",
+            )  # fmt: skip
+            v3.VBtn(
+                _text("Accept and next"), click=viewer.accept_and_next, variant="flat",
+                color="primary", classes="ml-2 flex-grow-1", id="accept-next",
+                prepend_icon="mdi-check-all", disabled=("!panel.name",), title="Enter, N",
+            )  # fmt: skip
 
 
 def _score(v3: Any, html: Any, viewer: Viewer) -> None:
@@ -512,6 +568,56 @@ def _save_dialogue(v3: Any, html: Any, viewer: Viewer) -> None:
             )  # fmt: skip
 
 
+def _agreement_dialogue(v3: Any, html: Any, viewer: Viewer) -> None:
+    with (
+        v3.VDialog(v_model=("agreement_shown",), width=900, scrollable=True),
+        v3.VCard(rounded="lg", id="agreement-card"),
+    ):
+        v3.VCardTitle(_text("Agreement and conflicts"))
+        with v3.VCardText(classes="py-0 agreement"):
+            html.Div("{{ progress.text }} {{ progress.others }}", classes="font-weight-medium")
+            html.Div(_text("Label store") + ": {{ labels }}", classes="text-secondary path")
+            v3.VSwitch(
+                v_model=("skip_others",), label=(_t("Pass over what others checked"),),
+                id="skip-others",
+            )  # fmt: skip
+            v3.VProgressLinear(v_show="agreement_busy", indeterminate=True, color="primary")
+            with html.Div(v_if="conflicts.length", id="conflicts", classes="mb-3"):
+                html.Div(_text("Conflicts"), classes="heading")
+                with html.Div(
+                    v_for="conflict in conflicts", key=("conflict.text",),
+                    classes="d-flex align-center conflict",
+                ):  # fmt: skip
+                    v3.VIcon("mdi-alert-circle", color="error", size=16, classes="mr-2")
+                    html.Span("{{ conflict.text }}", classes="flex-grow-1")
+                    v3.VBtn(
+                        _text("Show"), v_if="conflict.id && conflict.id !== current", size="small",
+                        click=(viewer.choose, "[conflict.id]"),
+                    )  # fmt: skip
+                    v3.VBtn(
+                        _text("Accept as decided"), v_if="conflict.id && conflict.id === current",
+                        size="small", click=viewer.decide, variant="tonal", color="primary",
+                        title=(_t("The image that is shown then counts for all readers."),),
+                        id="decide",
+                    )  # fmt: skip
+            html.P("{{ told }}", v_for="told in agreement_told", key=("told",), classes="mb-2")
+            with html.Div(v_for="(table, place) in agreement", key=("place",), classes="mb-3"):
+                html.H3("{{ table.about }}", v_if="table.about", classes="mt-4 mb-2")
+                html.Div("{{ table.title }}", v_if="table.title", classes="heading")
+                with v3.VTable(
+                    density="compact", classes=("['figures', table.matrix ? 'matrix' : '']",)
+                ):
+                    with html.Thead(), html.Tr():
+                        html.Th("{{ cell }}", v_for="(cell, n) in table.head", key=("n",))
+                    with html.Tbody():  # noqa: SIM117
+                        with html.Tr(v_for="(row, m) in table.rows", key=("m",)):
+                            html.Td("{{ cell }}", v_for="(cell, n) in row", key=("n",))
+                html.Div("{{ table.note }}", v_if="table.note", classes="text-secondary note")
+        with v3.VCardActions():
+            v3.VSpacer()
+            v3.VBtn(_text("Close"), click="agreement_shown = false", id="agreement-close")
+
+
 def _help_dialogue(v3: Any, html: Any) -> None:
     with v3.VDialog(v_model=("help_shown",), width=520), v3.VCard(rounded="lg"):
         v3.VCardTitle(_text("Keys and mouse"))
@@ -551,8 +657,8 @@ def draw_over(name: str) -> None:
 # Keys --------------------------------------------------------------------------------------------
 
 
-def _press(viewer: Viewer, server: Server, key: str) -> None:
-    """Do what a key means; the page's script says which was pressed."""
+def _press(viewer: Viewer, server: Server, key: str) -> Awaitable[None] | None:
+    """Do what a key means, or begin it; the page's script says which was pressed."""
     state = server.state
     actions: dict[str, Any] = {
         "ArrowUp": lambda: viewer.step(-1), "PageUp": lambda: viewer.step(-1),
@@ -561,15 +667,18 @@ def _press(viewer: Viewer, server: Server, key: str) -> None:
         "z": viewer.undo, "y": viewer.redo,
         "Ctrl+z": viewer.undo, "Ctrl+y": viewer.redo, "Ctrl+Shift+z": viewer.redo,
         "f": viewer.fit, "+": lambda: viewer.zoom(1), "-": lambda: viewer.zoom(-1),
-        "r": viewer.reset_window,
+        "r": viewer.reset_window, "a": viewer.accept, "n": viewer.accept_and_next,
+        "Enter": viewer.accept_and_next,
     }  # fmt: skip
     switches = {"i": "inverted", "l": "overlay", "b": "both_views"}
     tools = {"1": "pan", "2": "window", "3": "zoom"}
     if key in actions:
-        actions[key]()
-    elif key in switches:
+        begun: Awaitable[None] | None = actions[key]()
+        return begun
+    if key in switches:
         state[switches[key]] = not state[switches[key]]
     elif key in tools:
         state.tool = tools[key]
     elif key == "Ctrl+s":
         state.save_shown = bool(state.studies)
+    return None

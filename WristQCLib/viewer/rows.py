@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,13 +74,32 @@ def _grade(item: WorkItem) -> str:
 
 
 def list_rows(
-    groups: Iterable[Study], ids: dict[WorkItem, str], unsaved: Collection[WorkItem], say: Say
+    groups: Iterable[Study],
+    ids: Mapping[WorkItem, str],
+    unsaved: Collection[WorkItem],
+    checks: Mapping[WorkItem, Row],
+    say: Say,
 ) -> list[Row]:
-    """One row for each study, with its images."""
+    """One row for each study, with its images.
+
+    Parameters
+    ----------
+    groups, ids
+        Studies, and numbers of their images.
+    unsaved
+        Images with corrections that are neither saved nor accepted.
+    checks
+        How far readers have got with each image: icon, colour, and what it says.
+    say
+        The language.
+    """
     return [
         {
             "id": "-".join(ids[item] for item in group.items),
-            "images": [_list_row(item, ids[item], item in unsaved, say) for item in group.items],
+            "images": [
+                _list_row(item, ids[item], item in unsaved, checks.get(item), say)
+                for item in group.items
+            ],
             "title": _study_title(group, say),
         }
         for group in groups
@@ -95,10 +114,11 @@ def _study_title(study: Study, say: Say) -> str:
     return say("Study of {date}").replace("{date}", date) if date else say("Study")
 
 
-def _list_row(item: WorkItem, item_id: str, unsaved: bool, say: Say) -> Row:
+def _list_row(item: WorkItem, item_id: str, unsaved: bool, check: Row | None, say: Say) -> Row:
     row: Row = {
         "id": item_id, "name": item.name, "unsaved": unsaved, "problem": say(item.problem),
         "grade": "", "rank": None, "total": "", "open": False, "about": "",
+        "check": check or {"icon": "", "colour": "", "said": ""},
     }  # fmt: skip
     if item.problem:
         row |= {"grade": FAILED, "about": say("cannot be assessed")}

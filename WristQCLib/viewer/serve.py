@@ -124,20 +124,23 @@ async def _serve(
 ) -> list[str]:
     from trame_server import Server
 
+    from WristQCLib.assessor import Assessor
     from WristQCLib.sources import find_images
+    from WristQCLib.viewer.acceptance import opened
     from WristQCLib.viewer.app import Viewer
-    from WristQCLib.viewer.saved import RememberingAssessor, SavedLabels
+    from WristQCLib.viewer.saved import SavedLabels
     from WristQCLib.worklist import WorkItem
 
     tell("Reading saved labels")
     saved = await asyncio.to_thread(SavedLabels, settings.out)
+    store, notes = await asyncio.to_thread(opened, settings.labels)
     for problem in saved.problems:
         tell(problem)
     tell("Making the page")
     guard = Guard(address.host, with_token=address.with_token)
     server = Server("wristqc")
-    viewer = Viewer(server, RememberingAssessor(models, protocol, saved=saved), settings)
-    server.controller.on_server_bind.add(lambda site: _protect(site.app, guard, settings.out))
+    viewer = Viewer(server, Assessor(models, protocol), settings, saved, store)
+    server.controller.on_server_bind.add(lambda site: _protect(site.app, guard, settings))
     stopped = asyncio.Event()
     _on_signals(stopped.set)
     serving = asyncio.create_task(
@@ -156,7 +159,7 @@ async def _serve(
     viewer.start(found)
     await stopped.wait()
     tell("Stopping")
-    notes = viewer.finish()
+    notes += await viewer.finish()
     await server.stop()
     with contextlib.suppress(asyncio.CancelledError):
         await serving
@@ -172,7 +175,7 @@ def _on_signals(stop: Callable[[], None]) -> None:
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))
 
 
-def _protect(app: Any, guard: Guard, out: Path) -> None:
+def _protect(app: Any, guard: Guard, settings: Settings) -> None:
     """Ask the guard about every request, and let the page open the reports that were saved."""
     from aiohttp import web
 
@@ -181,8 +184,8 @@ def _protect(app: Any, guard: Guard, out: Path) -> None:
         return await guard(request, handler)
 
     async def report(request: web.Request) -> web.StreamResponse:
-        path = _inside(out, request.match_info["path"])
-        if path is None:
+        path = _inside(settings.out, request.match_info["path"])
+        if path is None or path.is_relative_to(settings.labels.resolve()):  # keeps pixels as PNG
             raise web.HTTPNotFound
         response = web.FileResponse(path)
         # Reports are pages of their own: they cannot act for the one that they were opened from.

@@ -13,7 +13,9 @@ class Settings:
     Attributes
     ----------
     out
-        Folder for reports and labels.
+        Folder for reports and label files.
+    labels
+        Folder of the label store; it is made when the first image is accepted.
     person
         Name that corrections are recorded under.
     language
@@ -23,6 +25,7 @@ class Settings:
     """
 
     out: Path
+    labels: Path
     person: str = "unnamed"
     language: str = "en"
     dark: bool = True

@@ -544,10 +544,9 @@ def _points(groups: Sequence[Sequence[Case]]) -> Iterator[PointAgreement]:
     """By view, all of its keypoints first."""
     measured = [lengths(case) for group in groups for case in group]
     for view in View:
-        of_view = [[case for case in group if _agreed_view(case) is view] for group in groups]
-        found = [_point(of_view, measured, view, (name,)) for name in KEYPOINT_NAMES[view]]
+        found = [_point(groups, measured, view, (name,)) for name in KEYPOINT_NAMES[view]]
         if any(point.mm or point.px or point.presence for point in found):
-            whole = _point(of_view, measured, view, KEYPOINT_NAMES[view])
+            whole = _point(groups, measured, view, KEYPOINT_NAMES[view])
             yield replace(whole, keypoint=None)
             yield from found
 
@@ -558,7 +557,7 @@ def _point(
     view: View,
     names: Sequence[str],
 ) -> PointAgreement:
-    """One keypoint, or several put together, from cases of the view and all `lengths`."""
+    """One keypoint, or several put together, from cases and their `lengths`."""
     mm, px = (
         [found[name] for found, in_mm in measured if in_mm is wanted for name in names
          if name in found]

@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import sqlite3
+import stat
 import subprocess
 import sys
 import threading
@@ -168,6 +169,30 @@ def test_the_patient_is_not_stored_unless_asked(tmp_path: Path, store: LabelStor
     made = Reading.accept(look, read, reader="Li", predicted=None, include_identity=True)
     assert made.patient["PatientID"] == "4711"
     assert store.accept(made) in store.readings(key_of(read))
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("Doe_wrist.dcm", "1.2.3.4"),
+        ("wrist-JANE.dcm", "1.2.3.4"),
+        ("janedoe.dcm", "1.2.3.4"),
+        ("pat4711_1.dcm", "1.2.3.4"),
+        ("wrist.dcm", "wrist.dcm"),
+        ("does.dcm", "does.dcm"),
+    ],
+)
+def test_a_file_named_after_the_patient_is_called_otherwise(
+    file: str, name: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path / file, dataset(PatientName="Doe^Jane", PatientID="4711"))
+    read = read_radiograph(path, view="frontal")
+    look = first_look(read, load_protocol())
+    made = Reading.accept(look, read, reader="Li", predicted=look)
+    assert made.predicted is not None
+    assert (made.image.name, made.predicted.image.name) == (name, name)
+    asked = Reading.accept(look, read, reader="Li", predicted=None, include_identity=True)
+    assert asked.image.name == file
 
 
 def test_what_is_imported_twice_is_stored_once(store: LabelStore) -> None:
@@ -425,7 +450,7 @@ def test_opening_reads_only_what_changed(
     read: list[str] = []
     entry = LabelStore._entry
     monkeypatch.setattr(
-        LabelStore, "_entry", lambda self, name, stat: read.append(name) or entry(self, name, stat)
+        LabelStore, "_entry", lambda self, name, when: read.append(name) or entry(self, name, when)
     )
     LabelStore.open(store.folder)
     assert read == [json_of(store.folder, 2).name]
@@ -554,6 +579,15 @@ def test_a_lock_that_was_scribbled_on_still_locks(store: LabelStore) -> None:
     (store.folder / "lock.sqlite").write_text("scribble" * 100)
     store.accept(reading())
     assert (store.folder / "lock.sqlite").read_bytes() == b""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has other permissions")
+def test_who_may_write_to_the_folder_may_use_lock_and_index(tmp_path: Path) -> None:
+    """SQLite would make both for their owner alone, and lock nothing for the others."""
+    tmp_path.chmod(0o770)
+    LabelStore.open(tmp_path).accept(reading())
+    for name in ("lock.sqlite", "index.sqlite"):
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o660
 
 
 def test_a_full_disk_is_told_and_changes_nothing(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,9 @@ SAME_PLACE_PX = 0.01
 
 IDENTITY = ("PatientName", "PatientID", "PatientBirthDate", "PatientSex")
 """Attributes of the patient that a reading keeps when it is asked to."""
+
+_TELLING = 3
+"""Characters from which a name or number inside a longer word is one, not chance."""
 
 UNNAMED = "unnamed"
 """Reader who gave no name."""
@@ -113,7 +117,8 @@ class Reading:
         when
             Time of acceptance, by default now.
         include_identity
-            Whether to keep who the patient is.
+            Whether to keep who the patient is. If not, an image whose file is named after them is
+            called by its UID.
         corrections
             Of the image, from its session; they tell when a point was moved. A person's points that
             nothing tells of were placed when they were accepted; when a model ran is not known.
@@ -125,6 +130,8 @@ class Reading:
         """
         when = when or datetime.now(UTC)
         labels = ImageLabels.of(assessment, radiograph)
+        if not include_identity:
+            labels = replace(labels, image=_without_identity(labels.image, radiograph))
         earlier = based_on if isinstance(based_on, Reading) else None
         scores = {"labels": score_summary(assessment)}
         said = None
@@ -294,6 +301,24 @@ def _placements(
 
 def _same(one: Any, other: Any) -> bool:
     return (one.finding, one.position) == (other.finding, other.position)
+
+
+def _without_identity(image: LabelledImage, radiograph: Radiograph) -> LabelledImage:
+    """The image under a name that does not tell the patient's name or number."""
+    header = radiograph.header
+    if header is None:
+        return image
+    name = [part for part in re.split(r"[\W_]+", text_of(header, "PatientName").casefold()) if part]
+    number = re.sub(r"[\W_]+", "", text_of(header, "PatientID").casefold())
+    words = re.split(r"[\W_]+", image.name.casefold())
+    told = set(words) & {number, *(part for part in name if len(part) > 1)} - {""}
+    run_together = "".join(words)
+    for whole in (number, "".join(name), "".join(reversed(name))):
+        if len(whole) >= _TELLING and whole in run_together:
+            told.add(whole)
+    if not told:
+        return image
+    return replace(image, name=image.sop_instance_uid or image.pixels_sha256)
 
 
 def _identity(radiograph: Radiograph) -> dict[str, str]:

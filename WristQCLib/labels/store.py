@@ -302,7 +302,8 @@ class LabelStore:
             self._keep(radiograph, reading)
         with self._lock.held():
             stored, entry = self._add(reading)
-            self._note([entry])
+            if entry is not None:
+                self._note([entry])
         self._bring_to_disk()
         return stored
 
@@ -348,12 +349,14 @@ class LabelStore:
                                     raise
                                 on_problem(reading, error)
                                 continue
-                            entries[entry.name] = entry
+                            if entry is not None:
+                                entries[entry.name] = entry
                             count += 1
                             if not go_on(count):
                                 return count
                     finally:
-                        self._note(entries.values())
+                        if entries:
+                            self._note(entries.values())
             finally:
                 self._bring_to_disk()
             if stopped is not None:
@@ -474,8 +477,16 @@ class LabelStore:
             log.warning("%s", error)
             self._notes.append(str(error))
 
-    def _add(self, reading: Reading) -> tuple[Reading, Entry]:
-        """Write a reading into its image's file, under the lock."""
+    def _add(self, reading: Reading) -> tuple[Reading, Entry | None]:
+        """Write a reading into its image's file, under the lock.
+
+        Returns
+        -------
+        Reading
+            As it is stored.
+        Entry or None
+            What the file holds now, None if it did not change.
+        """
         key = key_of(reading.image)
         if not key:
             raise LabelError(
@@ -484,11 +495,11 @@ class LabelStore:
             )
         document, path = self._read(key), self._path(key)
         stored = next((known for known in document.readings if known.id == reading.id), None)
-        if stored is None:
-            document = document.with_reading(reading)
-            document.write(path)
-            stored = reading
-        return stored, Entry(path.name, _stat(path), key, document.readings)
+        if stored is not None:
+            return stored, None
+        document = document.with_reading(reading)
+        document.write(path)
+        return reading, Entry(path.name, _stat(path), key, document.readings)
 
     def _known(self) -> dict[str, Stat]:
         """What the index has read; nothing while there is none of this version."""
@@ -515,7 +526,8 @@ class LabelStore:
         """Take over the readings of a copy that a synchronising program made of a file."""
         for reading in copy.readings:
             with suppress(LabelError):  # the file itself is damaged, which is told
-                self._index.put([self._add(reading)[1]])
+                if entry := self._add(reading)[1]:
+                    self._index.put([entry])
 
     def _note(self, entries: Iterable[Entry]) -> None:
         """Take over what was written, under the lock; if that fails it is read again later."""

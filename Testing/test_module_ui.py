@@ -181,7 +181,8 @@ def test_keys_are_told_in_tool_tips_and_are_none_of_slicers() -> None:
     keys = {
         "undoButton": shortcuts.UNDO, "redoButton": shortcuts.REDO,
         "placeButton": shortcuts.PLACE, "previousButton": shortcuts.PREVIOUS,
-        "nextButton": shortcuts.NEXT,
+        "nextButton": shortcuts.NEXT, "acceptButton": shortcuts.ACCEPT,
+        "acceptNextButton": shortcuts.ACCEPT_AND_NEXT,
     }  # fmt: skip
     for name, key in keys.items():
         (tip,) = [p.findtext("string") or "" for p in widgets()[name].findall("property")
@@ -191,7 +192,10 @@ def test_keys_are_told_in_tool_tips_and_are_none_of_slicers() -> None:
 
 
 def test_text_from_files_is_shown_as_plain_text() -> None:
-    for name in ("statusLabel", "remarksLabel", "imageLabel", "studiesLabel", "savedLabel"):
+    for name in (
+        "statusLabel", "remarksLabel", "imageLabel", "studiesLabel", "savedLabel",
+        "labelStateLabel", "labelsProblemLabel", "modelsToldLabel",
+    ):  # fmt: skip
         formats = [p.findtext("enum") for p in widgets()[name].findall("property")
                    if p.get("name") == "textFormat"]  # fmt: skip
         assert formats == ["Qt::PlainText"], name

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,100 +12,20 @@ import pytest
 pytest.importorskip("PySide6", reason="PySide6 is not installed: pip install PySide6-Essentials")
 pytest.importorskip("slicer", reason="slicer-core is not installed")
 
-import scene_app
+import panel_fixtures
 import slicer_stubs
-from slicer_database import CtkDatabase, Slicer
+from panel_fixtures import SAMPLES, label, rows, run, text, wrist_database
 from slicer_stubs import run_until
 
 from WristQCLib.labels import read_labelme
-from WristQCLib.resources import RESOURCES
 
 # The overload for int is the one that Qt 5 has.
 pytestmark = pytest.mark.filterwarnings("ignore:.*setTextAlignment:DeprecationWarning")
 
-SAMPLES = RESOURCES / "SampleData"
+module, slicer, widget = panel_fixtures.module, panel_fixtures.slicer, panel_fixtures.widget
+markers_recognised_once = panel_fixtures.markers_recognised_once
+
 REAL = bool(slicer_stubs.SLICER_PYTHON)
-
-
-def wrist_database(folder: Path, samples: Path) -> Any:
-    """Slicer's database with the samples in it."""
-    database = CtkDatabase(Slicer(folder).insert(*sorted(samples.glob("*.dcm"))))
-    nothing = types.SimpleNamespace(connect=lambda slot: None, disconnect=lambda slot: None)
-    database.databaseChanged = nothing
-    return database
-
-
-@pytest.fixture(scope="module")
-def module() -> Iterator[types.ModuleType]:
-    with scene_app.application() as app:
-        views = [scene_app.MouseView(app, name) for name in ("Red", "Yellow")]
-        with slicer_stubs.slicer_application(app) as module:
-            yield module
-        del views
-
-
-@pytest.fixture(scope="module", autouse=True)
-def markers_recognised_once() -> Iterator[None]:
-    """The samples come again and again, and recognition takes longer than all the rest."""
-    import WristQCLib.assessor as assessor
-
-    recognise, known = assessor.recognise_side_marker, {}
-
-    def remembered(image: Any, **options: Any) -> Any:
-        key = (image.shape, float(image.sum()), float(image[::7, ::5].sum()))
-        if key not in known:
-            known[key] = recognise(image, **options)
-        return known[key]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(assessor, "recognise_side_marker", remembered)
-        yield
-
-
-@pytest.fixture
-def slicer(module: types.ModuleType) -> Any:
-    return sys.modules["slicer"]
-
-
-@pytest.fixture
-def widget(module: types.ModuleType, slicer: Any) -> Iterator[Any]:
-    slicer.mrmlScene.Clear(0)
-    slicer.app._settings.clear()
-    slicer.app.messages.clear()
-    widget = slicer_stubs.make_widget(module)
-    widget._parameterNode.useModels = False
-    yield widget
-    widget.cleanup()
-    slicer_stubs.errors_of_slots()
-    slicer.mrmlScene.Clear(0)
-
-
-def text(widget: Any) -> str:
-    return str(widget.property("text"))
-
-
-def run(widget: Any, *names: str) -> None:
-    """Assess sample files, by the panel's own buttons."""
-    source = type(widget._parameterNode.source)
-    widget._parameterNode.source = source.FILES
-    for name in names:
-        widget.ui.filesPathLineEdit.setProperty("currentPath", str(SAMPLES / f"{name}.dcm"))
-        widget.ui.applyButton.click()
-        run_until(lambda: not widget.review.busy, 60)
-
-
-def label(widget: Any) -> None:
-    """Place the points where they are."""
-    truth = read_labelme(SAMPLES / f"{widget.review.current.name}.json").keypoints
-    for point in truth:
-        widget.review.session.move(point.name, point.position)
-
-
-def rows(table: Any) -> list[list[str]]:
-    return [
-        [table.item(r, c).text() if table.item(r, c) else "" for c in range(table.columnCount())]
-        for r in range(table.rowCount())
-    ]
 
 
 def test_the_panel_opens_with_what_the_parameter_node_says(widget, module):
@@ -292,7 +211,7 @@ def test_keys_work_while_the_module_is_open_and_not_while_another_is(widget, sli
     widget.shortcuts.start()
     run(widget, "frontal_good", "frontal_bad")
     label(widget)
-    assert keys().keys() == {"Z", "Y", "P", ",", "."}
+    assert keys().keys() == {"Z", "Y", "P", ",", ".", "A", "N"}
     node = widget.review.session.points_node
     x, y, z = node.GetNthControlPointPosition(1)
     node.SetNthControlPointPosition(1, x, y - 20, z)
@@ -554,7 +473,7 @@ def test_summary_tells_grade_total_and_advice(module):
     "name",
     [
         "test_SampleImagesAreScored", "test_LoadedVolumeIsAssessed",
-        "test_PanelRunsAndFollowsPoints", "test_PixelSizeIsStated",
+        "test_PanelRunsAndFollowsPoints", "test_PixelSizeIsStated", "test_LabelsAreAccepted",
     ],
 )  # fmt: skip
 def test_the_modules_own_test_passes(widget, module, slicer, monkeypatch, name):

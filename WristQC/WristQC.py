@@ -72,12 +72,16 @@ class ImageOrder(Enum):
     GIVEN = "as given"
     WORST = "worst first"
     UNCERTAIN = "least certain first"
+    NOVEL = "most different from the training images first"
+    RANDOM = "random"
 
     def label(self):
         return {
             ImageOrder.GIVEN: _("as given"),
             ImageOrder.WORST: _("worst first"),
             ImageOrder.UNCERTAIN: _("least certain first"),
+            ImageOrder.NOVEL: _("most different from the training images first"),
+            ImageOrder.RANDOM: _("random"),
         }[self]
 
 
@@ -119,6 +123,8 @@ class WristQCParameterNode:
     saveMarkups: bool = False
     saveDicomSr: bool = False
     includeIdentity: bool = False
+    keepImages: bool = True
+    skipOthers: bool = False
 
 
 class WristQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -175,6 +181,7 @@ class WristQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         from WristQCLib.slicer_panel import shortcuts
         from WristQCLib.slicer_panel.corrections_section import CorrectionsSection
         from WristQCLib.slicer_panel.images_section import ImagesSection
+        from WristQCLib.slicer_panel.labelling_section import LabellingSection
         from WristQCLib.slicer_panel.qt_tools import make_timer
         from WristQCLib.slicer_panel.result_section import ResultSection
         from WristQCLib.slicer_panel.saving_section import SavingSection
@@ -186,8 +193,13 @@ class WristQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.review = Review(
             slicer.mrmlScene, self.showInViews, self, find_file=logic.fileOfInstance
         )
-        self.images = ImagesSection(ui, logic.studies, logic.fileOfInstance, self.run_changed)
-        self.result = ResultSection(ui, self.review)
+        self.labelling = LabellingSection(
+            ui, self.review, self.labels_changed, lambda: self.settings.keep_paths()
+        )
+        self.images = ImagesSection(
+            ui, logic.studies, logic.fileOfInstance, self.run_changed, self.labelling.states.of
+        )
+        self.result = ResultSection(ui, self.review, self.labelling.sign)
         self.corrections = CorrectionsSection(
             ui, self.review, self.assessorWithModels, self.runTimer.start
         )
@@ -202,6 +214,8 @@ class WristQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 shortcuts.UNDO: self.corrections.undo,
                 shortcuts.REDO: self.corrections.redo,
                 shortcuts.PLACE: self.corrections.place_next,
+                shortcuts.ACCEPT: self.labelling.by_key(self.labelling.accept),
+                shortcuts.ACCEPT_AND_NEXT: self.labelling.by_key(self.labelling.accept_and_next),
             }
         )
 
@@ -214,6 +228,7 @@ class WristQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.shortcuts.stop()
         self.images.close()
         self.result.close()
+        self.labelling.close()
         self.setParameterNode(None)
         self.review.close()
         self.removeObservers()
@@ -222,6 +237,7 @@ class WristQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Called each time the user opens the module."""
         self.initializeParameterNode()
         self.images.follow(getattr(slicer, "dicomDatabase", None))
+        self.labelling.refresh()
         self.shortcuts.start()
 
     def exit(self):
@@ -278,6 +294,9 @@ class WristQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
         parameters, review = self._parameterNode, self.review
         self.images.set_source(parameters.source.value, parameters.inputVolume)
+        self.labelling.set_options(
+            keep_images=parameters.keepImages, skip_others=parameters.skipOthers
+        )
         order = Order(parameters.order.value)
         if order is not review.order:
             review.order = order
@@ -290,6 +309,7 @@ class WristQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def setPerson(self, name):
         self.review.person = name
+        self.labelling.refresh()
 
     # The run ------------------------------------------------------------------------------------
 
@@ -346,13 +366,19 @@ class WristQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def list_changed(self):
         self.result.show_list()
+        self.labelling.show_soon()
 
     def score_changed(self):
         self.result.show_score()
         self.corrections.show_score()
+        self.labelling.show_soon()
 
     def run_changed(self):
         self.images.show_run(self.review)
+
+    def labels_changed(self):
+        self.result.show_list()
+        self.images.show_labels()
 
     # Views and saving ---------------------------------------------------------------------------
 
@@ -485,6 +511,47 @@ class WristQCLogic(ScriptedLoadableModuleLogic):
 
         return summary(assessment)
 
+    # Training labels ----------------------------------------------------------------------------
+
+    @staticmethod
+    def labelStore(folder, create=True):
+        """The labels that readers accepted into a folder.
+
+        ::
+
+            store = logic.labelStore("/data/labels")
+            for image in store:
+                print(image.name, [reading.reader for reading in image.readings])
+            store.conflicts()
+
+        :raises WristQCLib.labels.LabelError: if it cannot be opened or made
+        """
+        from WristQCLib.labels.store import LabelStore
+
+        return LabelStore.open(folder, create=create)
+
+    @staticmethod
+    def acceptLabels(folder, assessment, image, reader):
+        """Keep an assessment as what a reader says of an image; returns the reading.
+
+        :param folder: of the labels, or what labelStore() gave
+        :param assessment: of the image, every keypoint found or said not to be in it
+        :param image: as for assess()
+        :param reader: name of who says so
+        :raises WristQCLib.labels.LabelError: if it cannot be stored
+        """
+        from WristQCLib.labels.reading import Reading
+        from WristQCLib.labels.store import LabelStore
+        from WristQCLib.work_items import item_of
+
+        store = folder if isinstance(folder, LabelStore) else LabelStore.open(folder)
+        radiograph = item_of(image).read()
+        before = store.latest(radiograph, reader)
+        reading = Reading.accept(
+            assessment, radiograph, reader=reader, predicted=None, based_on=before
+        )
+        return store.accept(reading, radiograph)
+
     # Slicer's own -------------------------------------------------------------------------------
 
     @staticmethod
@@ -563,6 +630,7 @@ class WristQCTest(ScriptedLoadableModuleTest):
             self.test_LoadedVolumeIsAssessed,
             self.test_PanelRunsAndFollowsPoints,
             self.test_PixelSizeIsStated,
+            self.test_LabelsAreAccepted,
             self.test_SceneIsSavedAndRestored,
             self.test_DatabaseStudiesAreAssessed,
         ):
@@ -609,15 +677,18 @@ class WristQCTest(ScriptedLoadableModuleTest):
         widget._parameterNode.useModels = False
         return widget
 
-    def runPanel(self, widget, path, seconds=60):
-        import time
-
+    def runPanel(self, widget, path):
         widget._parameterNode.source = InputSource.FILES
         widget.ui.filesPathLineEdit.currentPath = str(path)
         widget.onApply()
+        self.waitFor(lambda: not widget.review.busy)
+
+    def waitFor(self, done, seconds=60):
+        import time
+
         end = time.monotonic() + seconds
-        while widget.review.busy:
-            self.assertLess(time.monotonic(), end, "the run did not finish")
+        while not done():
+            self.assertLess(time.monotonic(), end, "it did not finish")
             slicer.app.processEvents()
 
     def test_PanelRunsAndFollowsPoints(self):
@@ -655,6 +726,34 @@ class WristQCTest(ScriptedLoadableModuleTest):
         self.assertTrue(widget.review.assessment.score.task("lateral_3").assessable)
         self.assertEqual(widget.review.assessment.spacing.value, (0.2, 0.2))
         self.delayDisplay("A pixel size is stated")
+
+    def test_LabelsAreAccepted(self):
+        widget = self.panel()
+        kept = widget.ui.labelsPathLineEdit.currentPath
+        sample = WristQCLogic.sampleFolder() / "frontal_good.dcm"
+        self.runPanel(widget, sample)
+        for point in self.labelled(sample).keypoints:
+            widget.review.session.move(point.name, point.position)
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            try:
+                widget.ui.labelsPathLineEdit.currentPath = folder
+                widget.ui.acceptButton.click()
+                self.waitFor(lambda: not widget.labelling.busy)
+                self.assertEqual(widget.ui.labelsProblemLabel.text, "")
+                (image,) = WristQCLogic.labelStore(folder, create=False)
+                self.assertEqual(image.readings[0].reader, widget.labelling.labelling.reader)
+                self.assertEqual(
+                    image.consensus.keypoints.points, widget.review.assessment.keypoints.points
+                )
+                self.assertIn("1 of 1 checked", widget.ui.labelsProgressLabel.text)
+                again = WristQCLogic.acceptLabels(
+                    folder, widget.review.assessment, sample, image.readings[0].reader
+                )
+                self.assertEqual(again.based_on, image.readings[0].id)
+            finally:
+                widget.ui.labelsPathLineEdit.currentPath = kept
+                widget.labelling.open()
+        self.delayDisplay("Labels are accepted")
 
     def test_SceneIsSavedAndRestored(self):
         widget = self.panel()

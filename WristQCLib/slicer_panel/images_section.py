@@ -10,7 +10,7 @@ from WristQCLib.loaded_volumes import FindFile
 from WristQCLib.resources import RESOURCES
 from WristQCLib.review import Review
 from WristQCLib.slicer_panel.qt_tools import make_timer, put
-from WristQCLib.slicer_panel.study_tree import StudyTree
+from WristQCLib.slicer_panel.study_tree import StateOf, StudyTree
 from WristQCLib.translation import translator
 from WristQCLib.work_items import is_flat, items_of_images, items_of_path, items_of_volumes
 from WristQCLib.worklist import WorkItem
@@ -34,6 +34,8 @@ class ImagesSection:
         Finds the file of a DICOM image that a volume was loaded from.
     on_change
         Called when other images are chosen.
+    state_of
+        Tells how far an image of the database is with its labels.
     """
 
     TICK_MS = 5
@@ -46,13 +48,14 @@ class ImagesSection:
         studies: Callable[[], Iterable[WristStudy]],
         find_file: FindFile,
         on_change: Callable[[], None],
+        state_of: StateOf = lambda uid: None,
     ) -> None:
         self._ui, self._studies, self._find_file = ui, studies, find_file
         self._on_change = on_change
         self._source = DATABASE
         self._volume: Any = None
         self._database: Any = None
-        self.tree = StudyTree(ui.studiesTree, self._on_studies_changed)
+        self.tree = StudyTree(ui.studiesTree, self._on_studies_changed, state_of)
         self._tick_timer = make_timer(self.TICK_MS, self._on_tick)
         self._import_timer = make_timer(self.IMPORT_MS, self.refresh, once=True)
         ui.searchLineEdit.textChanged.connect(self.tree.search)
@@ -92,6 +95,11 @@ class ImagesSection:
     def refresh(self, *_unused: object) -> None:
         """Read the database anew, a little at a time."""
         self.tree.read(self._studies())
+        self._tick_timer.start()
+
+    def show_labels(self) -> None:
+        """Tell anew how far the images of the database are with their labels."""
+        self.tree.show_labels()
         self._tick_timer.start()
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from WristQCLib.advice import advise
@@ -26,13 +26,17 @@ class ResultSection:
         The panel's widgets by name.
     review
         What is shown.
+    sign
+        A sign of how far an image is with its labels, empty for none.
     """
 
     REST_MS = 150
     """Advice and certainty try many positions, so they wait until a point has come to rest."""
 
-    def __init__(self, ui: Any, review: Review) -> None:
-        self._ui, self._review = ui, review
+    def __init__(
+        self, ui: Any, review: Review, sign: Callable[[WorkItem], str] = lambda item: ""
+    ) -> None:
+        self._ui, self._review, self._sign = ui, review, sign
         self._updating = False
         self.tasks = TaskTable(ui.tasksTable, review.highlight)
         self.advice = AdviceTable(ui.adviceTable, self._on_advice_chosen)
@@ -54,7 +58,7 @@ class ResultSection:
         place = items.index(review.current) if review.current in items else -1
         self._updating = True
         ui.imageComboBox.clear()
-        ui.imageComboBox.addItems([_title(item) for item in items])
+        ui.imageComboBox.addItems([self._title(item) for item in items])
         ui.imageComboBox.currentIndex = place
         self._updating = False
         put(ui.previousButton, enabled=place > 0)
@@ -75,9 +79,15 @@ class ResultSection:
         put(ui.imageLabel, text=told_of(assessment) if assessment else "")
         self.tasks.fill(task_rows(assessment) if assessment else ())
         place = ui.imageComboBox.currentIndex
-        if item is not None and place >= 0 and ui.imageComboBox.itemText(place) != _title(item):
-            ui.imageComboBox.setItemText(place, _title(item))
+        if item is not None and place >= 0:
+            named = self._title(item)
+            if ui.imageComboBox.itemText(place) != named:
+                ui.imageComboBox.setItemText(place, named)
         self.rest_timer.start()
+
+    def _title(self, item: WorkItem) -> str:
+        told, sign = title(item.name, item.assessment, item.problem), self._sign(item)
+        return f"{sign} {told}" if sign else told
 
     def _show_badge(self, shown: Badge) -> None:
         ui = self._ui
@@ -125,7 +135,3 @@ class ResultSection:
             if not slicer.util.confirmOkCancelDisplay(asked, _("Wrist Radiograph Quality")):
                 return
         self._review.clear()
-
-
-def _title(item: WorkItem) -> str:
-    return title(item.name, item.assessment, item.problem)

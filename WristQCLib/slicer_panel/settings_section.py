@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from WristQCLib.assessors import Settings
+from WristQCLib.model_set import BUNDLED_MODELS
+from WristQCLib.models.provenance import known_models
 from WristQCLib.packages import Declined
-from WristQCLib.slicer_panel.qt_tools import errors_shown
+from WristQCLib.slicer_panel.models_told import models_told
+from WristQCLib.slicer_panel.qt_tools import errors_shown, put
 from WristQCLib.translation import translator
 
 _ = translator(__file__)
@@ -17,6 +20,7 @@ PATHS = {
     "modelsPathLineEdit": "WristQC/ModelsFolder",
     "protocolPathLineEdit": "WristQC/Protocol",
     "outputPathLineEdit": "WristQC/OutputFolder",
+    "labelsPathLineEdit": "WristQC/LabelsFolder",
 }
 """Widget -> key in Slicer's settings of this computer."""
 PERSON = "WristQC/Person"
@@ -51,9 +55,10 @@ class SettingsSection:
         ui.installButton.clicked.connect(self._on_install)
         for name in PATHS:
             path = getattr(ui, name)
-            path.currentPathChanged.connect(self._write)
-            path.validInputChanged.connect(self._write)  # the only signal of an emptied line
+            path.currentPathChanged.connect(self.keep_paths)
+            path.validInputChanged.connect(self.keep_paths)  # the only signal of an emptied line
         self.show_packages()
+        self.show_models()
 
     def assessing(self, *, use_models: bool, device: str) -> Settings:
         """How to assess."""
@@ -74,6 +79,12 @@ class SettingsSection:
             else _("All packages that the models and reports need are installed.")
         )
 
+    def show_models(self) -> None:
+        """Which models are used, and what they learned from."""
+        folder = self._ui.modelsPathLineEdit.currentPath
+        told = models_told(known_models(Path(folder) if folder else BUNDLED_MODELS))
+        put(self._ui.modelsToldLabel, text=told or _("There are no model bundles in this folder."))
+
     def _on_install(self, *_unused: object) -> None:
         with errors_shown(_("The packages could not be installed.")):
             try:
@@ -89,17 +100,20 @@ class SettingsSection:
         settings = slicer.app.userSettings()
         for name, key in PATHS.items():
             getattr(self._ui, name).currentPath = str(settings.value(key, "") or "")
-        if not self._ui.outputPathLineEdit.currentPath:
-            self._ui.outputPathLineEdit.currentPath = str(Path.home() / "WristQC")
+        output, labels = self._ui.outputPathLineEdit, self._ui.labelsPathLineEdit
+        output.currentPath = output.currentPath or str(Path.home() / "WristQC")
+        labels.currentPath = labels.currentPath or str(Path(output.currentPath) / "labels")
         name = str(settings.value(PERSON, "") or "") or person
         self._ui.personLineEdit.text = name
         self._on_person(name)
 
-    def _write(self, *_unused: object) -> None:
+    def keep_paths(self, *_unused: object) -> None:
+        """Remember the paths in Slicer's settings of this computer."""
         import slicer
 
         for name, key in PATHS.items():
             slicer.app.userSettings().setValue(key, getattr(self._ui, name).currentPath)
+        self.show_models()
 
     def _on_person_edited(self, *_unused: object) -> None:
         import slicer

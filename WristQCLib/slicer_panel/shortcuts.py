@@ -1,7 +1,8 @@
 """Keys that work while the module is open, wherever the mouse is.
 
 Z, Y, comma and full stop are those of Slicer's Segment Editor. Slicer itself has Ctrl+Z and Ctrl+Y,
-and Alt+Left steps through modules; a key that two parts of a window claim works for neither.
+and Alt+Left steps through modules; a key that two parts of a window claim works for neither. Its
+slice views have B, F, G, R, T, V and brackets.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 UNDO, REDO, PLACE, PREVIOUS, NEXT = "Z", "Y", "P", ",", "."
+ACCEPT, ACCEPT_AND_NEXT = "A", "N"
 
 
 class Shortcuts:

@@ -7,8 +7,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 
 from WristQCLib.dicom_database import DatabaseError, WristImage, WristStudy
+from WristQCLib.labelling import LabelState
+from WristQCLib.slicer_panel.label_signs import SIGNS, in_words, sign_of_all
 from WristQCLib.slicer_panel.qt_tools import Widget
 from WristQCLib.work_items import images_of
+
+StateOf = Callable[[str], LabelState | None]
+"""How far an image is with its labels, by its SOP Instance UID; None while labels are not kept."""
 
 
 class StudyTree:
@@ -17,17 +22,28 @@ class StudyTree:
     Parameters
     ----------
     tree
-        QTreeWidget of one column.
+        QTreeWidget of two columns: what it is, and how far it is with its labels.
     on_change
         Called when studies were added or the selection or the search changed.
+    state_of
+        Tells how far an image is with its labels.
     """
 
-    def __init__(self, tree: Widget, on_change: Callable[[], None]) -> None:
-        self.tree, self._on_change = tree, on_change
+    def __init__(
+        self, tree: Widget, on_change: Callable[[], None], state_of: StateOf = lambda uid: None
+    ) -> None:
+        import qt
+
+        self.tree, self._on_change, self._state_of = tree, on_change, state_of
+        header = tree.header()
+        header.stretchLastSection = False
+        header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
+        header.setSectionResizeMode(1, qt.QHeaderView.ResizeToContents)
         self._studies: list[WristStudy] = []
         self._images: list[list[WristImage]] = []
         self._words: list[str] = []
         self._coming: Iterator[WristStudy] | None = None
+        self._to_label: list[int] = []
         tree.itemSelectionChanged.connect(on_change)
         tree.itemExpanded.connect(self._on_expanded)
 
@@ -36,6 +52,7 @@ class StudyTree:
         self.tree.clear()
         self._studies.clear()
         self._images.clear()
+        self._to_label.clear()
         self._coming = iter(studies)
         self._on_change()
 
@@ -58,8 +75,10 @@ class StudyTree:
                 self._coming = None
             else:
                 self._add(study)
+        while self._to_label and time.monotonic() < end:
+            self._show_labels(self._to_label.pop())
         self._on_change()
-        return self._coming is not None
+        return self._coming is not None or bool(self._to_label)
 
     def search(self, text: str) -> None:
         """Show only studies in which all words of the text occur."""
@@ -118,6 +137,22 @@ class StudyTree:
         self._studies.append(study)
         self._images.append(images)
         self._filter(len(self._studies) - 1)
+        self._show_labels(len(self._studies) - 1)
+
+    def show_labels(self) -> None:
+        """Tell anew how far the images are with their labels; `tick` does it from here on."""
+        self._to_label = list(reversed(range(len(self._studies))))
+
+    def _show_labels(self, n: int) -> None:
+        row, states = self.tree.topLevelItem(n), []
+        for m, image in enumerate(self._images[n]):
+            state = self._state_of(image.instance.uid)
+            told = in_words(state) if state is not None else ""
+            _put_sign(row.child(m), SIGNS[state] if state is not None else "", told)
+            states.append(state)
+        known = [state for state in states if state is not None]
+        words = sorted({in_words(state) for state in known})
+        _put_sign(row, sign_of_all(known), ", ".join(words))
 
     def _filter(self, n: int) -> None:
         study, row = self._studies[n], self.tree.topLevelItem(n)
@@ -135,6 +170,12 @@ class StudyTree:
                 known = [str(s.value) for s in (image.view, image.side) if s.value is not None]
                 certain = image in self._studies[n].images
                 row.child(m).setText(0, "  ".join([*known, _about(image, certain=certain)]))
+
+
+def _put_sign(row: Widget, sign: str, words: str) -> None:
+    if row.text(1) != sign or row.toolTip(1) != words:
+        row.setText(1, sign)
+        row.setToolTip(1, words)
 
 
 def _about(image: WristImage, *, certain: bool) -> str:

@@ -23,6 +23,7 @@ from WristQCLib.models import (  # noqa: E402
     select_device,
 )
 from WristQCLib.models.detector import Located  # noqa: E402
+from WristQCLib.models.familiarity import Familiarity  # noqa: E402
 from WristQCLib.models.gu2net import of_domains  # noqa: E402
 from WristQCLib.models.letterbox import Letterbox  # noqa: E402
 from WristQCLib.models.refinement import CLOSE_LOOKS, close_box  # noqa: E402
@@ -165,6 +166,31 @@ def test_a_classifiers_probabilities_add_up_to_one(tmp_path: Path) -> None:
     answer = classifier.probability(np.random.default_rng(0).random((30, 40)))
     assert set(answer) == {"frontal", "lateral"}
     assert sum(answer.values()) == pytest.approx(1.0)
+
+
+def test_a_calibrated_classifier_moves_its_logit_along_the_line(tmp_path: Path) -> None:
+    bundle = classifier_bundle(tmp_path)
+    image = np.random.default_rng(0).random((40, 40))
+    plain = ImageClassifier.from_bundle(bundle, "cpu").probability(image)["frontal"]
+    path = bundle / "configs" / "metadata.json"
+    metadata = json.loads(path.read_text("utf-8"))
+    metadata["wristqc"]["calibration"] = [2.0, -0.5]
+    path.write_text(json.dumps(metadata), "utf-8")
+    moved = ImageClassifier.from_bundle(bundle, "cpu").probability(image)["frontal"]
+    logit = 2.0 * np.log(plain / (1 - plain)) - 0.5
+    assert moved == pytest.approx(1 / (1 + np.exp(-logit)), abs=1e-5)
+
+
+def test_a_detector_tells_how_unusual_an_image_is_where_its_bundle_knows(tmp_path: Path) -> None:
+    bundle = keypoint_bundle(tmp_path)
+    image = np.random.default_rng(0).random((40, 40))
+    detector = KeypointDetector.from_bundle(bundle, "cpu")
+    assert detector.examine(image).novelty is None
+    features = detector.features(image)
+    detector.familiarity = Familiarity(features - 3.0, np.ones_like(features), usual=1.5)
+    detection = detector.examine(image)
+    assert detection.novelty == pytest.approx(2.0, rel=1e-4)
+    assert detection.keypoints == detector.detect(image)
 
 
 def test_the_identity_names_bundle_version_and_the_digest_of_the_weights(tmp_path: Path) -> None:
@@ -333,7 +359,7 @@ class Scripted(KeypointDetector):
     """A detector whose looks are given instead of seen."""
 
     def look(self, grey: object, letterbox: Letterbox, axis: object = None, domain: int = 0) -> Any:
-        return self.looks[domain](letterbox)
+        return np.zeros(1), self.looks[domain](letterbox)
 
 
 def test_a_network_with_a_close_domain_has_a_say_in_whether_the_thumb_is_there(

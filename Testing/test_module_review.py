@@ -18,7 +18,7 @@ from WristQCLib.artefact import ArtefactFinding
 from WristQCLib.assessor import Assessor, NoModels
 from WristQCLib.findings import Finding, Side, Sourced, View
 from WristQCLib.keypoints import Keypoint
-from WristQCLib.models import ModelError
+from WristQCLib.models import Detection, ModelError
 from WristQCLib.review import Review
 from WristQCLib.sources import ImageSource
 from WristQCLib.worklist import Order, WorkItem
@@ -45,11 +45,12 @@ class KnownModels:
 
     def keypoints(
         self, image: np.ndarray, view: View, spacing: tuple[float, float] | None = None
-    ) -> list[Keypoint]:
-        return [
+    ) -> Detection:
+        found = [
             Keypoint(name, Finding.FOUND, at, confidence=0.9, placed_by="model:keypoints 1")
             for name, at in POINTS[view].items()
         ]
+        return Detection(found, novelty=0.8)
 
 
 class Told:

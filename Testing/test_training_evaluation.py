@@ -12,7 +12,7 @@ pytest.importorskip("torch")
 pytest.importorskip("monai")
 
 from Testing.test_training_data import write_labelled
-from training.calibration import Error, fit_spread
+from training.calibration import Error, fit_spread, platt
 from training.evaluate import write_csv
 from training.evaluation_report import SUBGROUPS, grade_pairs, markdown, task_pairs
 from training.export import decided_threshold
@@ -187,3 +187,22 @@ def test_pictures_and_tables_are_written_for_what_there_is(tmp_path: Path) -> No
         rows = list(csv.DictReader(stream))
     assert len(rows) == 8 and rows[1]["factor_age_group"] == "adult"
     assert rows[0]["labelled_frontal_3"] == "excellent"
+
+
+def test_calibrated_probabilities_hold_what_they_promise() -> None:
+    # A network that states 0.9 where 3 of 4 are right, and 0.5 where 1 of 4 are.
+    scores = [0.9] * 400 + [0.5] * 400
+    truth = ([True] * 3 + [False]) * 100 + ([True] + [False] * 3) * 100
+    slope, offset = platt(scores, truth)
+
+    def calibrated(score: float) -> float:
+        return 1 / (1 + math.exp(-(slope * math.log(score / (1 - score)) + offset)))
+
+    assert calibrated(0.9) == pytest.approx(0.75, abs=0.01)
+    assert calibrated(0.5) == pytest.approx(0.25, abs=0.01)
+
+
+def test_a_calibration_never_turns_answers_round_and_needs_both_kinds() -> None:
+    assert platt([0.9, 0.8, 0.2, 0.1], [False, False, True, True]) == (1.0, 0.0)
+    assert platt([0.9, 0.8], [True, True]) == (1.0, 0.0)
+    assert platt([], []) == (1.0, 0.0)

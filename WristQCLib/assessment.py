@@ -125,6 +125,9 @@ class Assessment:
         Where the models ran, empty when none did.
     notes
         What a reader should know about the image, e.g. an unusable window.
+    novelty
+        How different the image is from those that the keypoint model was trained on; above 1 it is
+        unusual. None when no model told.
     """
 
     name: str
@@ -144,6 +147,7 @@ class Assessment:
     models: Mapping[str, str]
     device: str = ""
     notes: tuple[str, ...] = ()
+    novelty: float | None = None
 
 
 def score(

@@ -12,9 +12,9 @@ from WristQCLib.artefact import ArtefactFinding
 from WristQCLib.assessment import Assessment, Score, score
 from WristQCLib.basic_information import check_basic_information
 from WristQCLib.findings import Side, Sourced, View
-from WristQCLib.keypoints import Keypoint, Keypoints
+from WristQCLib.keypoints import Keypoints
 from WristQCLib.measurements import ImageGeometry, measure
-from WristQCLib.models import ModelError
+from WristQCLib.models import Detection, ModelError
 from WristQCLib.protocol import Protocol, load_protocol
 from WristQCLib.radiograph import Radiograph
 from WristQCLib.side_marker import SideMarker, recognise_side_marker
@@ -41,7 +41,7 @@ class Models(Interface):
 
     def keypoints(
         self, image: np.ndarray, view: View, spacing: Spacing | None = None
-    ) -> list[Keypoint]: ...
+    ) -> Detection: ...
 
     @property
     def identities(self) -> dict[str, str]:
@@ -64,9 +64,7 @@ class NoModels:
     def artefact(self, image: np.ndarray) -> ArtefactFinding:
         raise ModelError(self._reason)
 
-    def keypoints(
-        self, image: np.ndarray, view: View, spacing: Spacing | None = None
-    ) -> list[Keypoint]:
+    def keypoints(self, image: np.ndarray, view: View, spacing: Spacing | None = None) -> Detection:
         raise ModelError(self._reason)
 
 
@@ -112,9 +110,9 @@ class Assessor:
         except ModelError as error:
             artefact = ArtefactFinding.not_assessed(str(error))
             notes.append(str(error))
-        keypoints = None
+        keypoints, novelty = None, None
         if view.value is not None:
-            keypoints = self._keypoints(image, view.value, radiograph.spacing.value)
+            keypoints, novelty = self._keypoints(image, view.value, radiograph.spacing.value)
         return assessment_of(
             radiograph,
             self.protocol,
@@ -126,6 +124,7 @@ class Assessor:
             models=self._models_used(radiograph, view.value),
             device=self.models.device,
             notes=notes,
+            novelty=novelty,
         )
 
     def _models_used(self, radiograph: Radiograph, view: View | None) -> dict[str, str]:
@@ -145,11 +144,15 @@ class Assessor:
             return Sourced(None, f"{radiograph.view.source} {error}")
         return Sourced(view, "inferred from the image", probability)
 
-    def _keypoints(self, image: np.ndarray, view: View, spacing: Spacing | None) -> Keypoints:
+    def _keypoints(
+        self, image: np.ndarray, view: View, spacing: Spacing | None
+    ) -> tuple[Keypoints, float | None]:
+        """The keypoints and the novelty of the image."""
         try:
-            return Keypoints.from_points(view, self.models.keypoints(image, view, spacing))
+            detection = self.models.keypoints(image, view, spacing)
         except ModelError:
-            return Keypoints.to_be_placed(view)
+            return Keypoints.to_be_placed(view), None
+        return Keypoints.from_points(view, detection.keypoints), detection.novelty
 
 
 def assessment_of(
@@ -164,6 +167,7 @@ def assessment_of(
     models: Mapping[str, str] | None = None,
     device: str = "",
     notes: Iterable[str] = (),
+    novelty: float | None = None,
 ) -> Assessment:
     """The assessment of a radiograph by what was found in it; the header is looked at here.
 
@@ -173,7 +177,7 @@ def assessment_of(
         Its name, size, spacing and header are taken over.
     protocol
         The scoring protocol.
-    view, side, side_marker, artefact, keypoints, models, device, notes
+    view, side, side_marker, artefact, keypoints, models, device, notes, novelty
         See `Assessment`.
     """
     return _scored(
@@ -200,6 +204,7 @@ def assessment_of(
             models=models or {},
             device=device,
             notes=tuple(notes),
+            novelty=novelty,
         )
     )  # fmt: skip
 

@@ -13,8 +13,13 @@ import numpy as np
 
 from WristQCLib.artefact import ArtefactFinding
 from WristQCLib.findings import View
-from WristQCLib.keypoints import Keypoint
-from WristQCLib.models import ImageClassifier, KeypointDetector, ModelError, select_device
+from WristQCLib.models import (
+    Detection,
+    ImageClassifier,
+    KeypointDetector,
+    ModelError,
+    select_device,
+)
 from WristQCLib.resources import RESOURCES
 
 BUNDLED_MODELS = RESOURCES / "Models"
@@ -105,14 +110,15 @@ class ModelSet:
 
     def keypoints(
         self, image: np.ndarray, view: View, spacing: tuple[float, float] | None = None
-    ) -> list[Keypoint]:
+    ) -> Detection:
         """The view's keypoints in the pixels of an image, (rows, columns) in [0, 1].
 
-        `spacing` is (x, y) in mm per pixel, None when unknown.
+        `spacing` is (x, y) in mm per pixel, None when unknown. How unusual the image is comes with
+        them.
         """
         detector = self._detector(view)
         self._note(f"keypoints_{view}", detector)
-        return detector.detect(image, spacing)
+        return detector.examine(image, spacing)
 
     def _detector(self, view: View) -> KeypointDetector:
         if view not in self._detectors:

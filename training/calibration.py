@@ -1,4 +1,4 @@
-"""Settings of a keypoint detector that are found on validation images: thresholds and spreads."""
+"""Settings of models that are found on validation images: thresholds, spreads, probabilities."""
 
 from __future__ import annotations
 
@@ -82,6 +82,33 @@ def fit_spread(
         own = ratio[index == place]
         factors[name] = float(np.quantile(own if own.size >= FEWEST else ratio, HELD)) / radius
     return factors, powers
+
+
+def platt(scores: Sequence[float], truth: Sequence[bool]) -> tuple[float, float]:
+    """Line (slope, offset) from logits to those of calibrated probabilities (Platt, 1999).
+
+    Parameters
+    ----------
+    scores
+        Probabilities as the network states them.
+    truth
+        Whether the label is there; (1, 0), which changes nothing, where all are alike.
+    """
+    labels = np.asarray(truth, dtype=np.float64)
+    if labels.min(initial=1.0) == labels.max(initial=0.0) or not labels.size:
+        return 1.0, 0.0
+    inside = np.clip(np.asarray(scores, dtype=np.float64), 1e-6, 1 - 1e-6)
+    logits = np.log(inside / (1 - inside))
+    # Platt's targets: a few images must not promise certainty.
+    many, few = labels.sum(), (1 - labels).sum()
+    targets = np.where(labels > 0.5, (many + 1) / (many + 2), 1 / (few + 2))
+
+    def loss(line: np.ndarray) -> float:
+        said = line[0] * logits + line[1]
+        return float(np.mean(np.logaddexp(0.0, said) - targets * said))
+
+    slope, offset = minimize(loss, np.array([1.0, 0.0]), method="L-BFGS-B").x
+    return (float(slope), float(offset)) if slope > 0 else (1.0, 0.0)
 
 
 def rounded(values: Mapping[str, float], digits: int = 4) -> dict[str, float]:

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.calibration import Error, fit_spread, rounded
+from training.calibration import Error, fit_spread, platt, rounded
 from training.config import TrainingConfig
 from training.evaluation_report import point_figures
 from training.labels import LabelledImage, label_paths, read_image, read_label
@@ -36,6 +36,7 @@ from WristQCLib.keypoints import KEYPOINT_NAMES
 from WristQCLib.model_set import BUNDLED_MODELS
 from WristQCLib.models import ImageClassifier, KeypointDetector
 from WristQCLib.models.bundles import INFERENCE, METADATA, NETWORKS, TRAIN, WEIGHTS, Bundle
+from WristQCLib.models.familiarity import Familiarity
 from WristQCLib.models.gu2net import of_domains
 
 THRESHOLD_RANGE, FEW_CASES = (0.2, 0.6), 20
@@ -281,7 +282,10 @@ def decided_threshold(scores: Sequence[float], truth: Sequence[bool]) -> float:
 def calibrate_classifier(
     classifier: ImageClassifier, task: str, labels: Sequence[LabelledImage]
 ) -> dict[str, Any]:
-    """Threshold and figures of a classifier on validation images."""
+    """Calibration, threshold and figures of a classifier on validation images.
+
+    The classifier must have been exported without a calibration.
+    """
     labels = [label for label in labels if task == "artefact" or label.view is not None]
     scores = [
         classifier.probability(read_image(label.image_path))[classifier.labels[0]]
@@ -290,9 +294,27 @@ def calibrate_classifier(
     truth = [
         label.artefact if task == "artefact" else label.view is View.FRONTAL for label in labels
     ]
-    threshold = decided_threshold(scores, truth)
-    figures = classification_figures(scores, truth, threshold)
-    return {"threshold": threshold, "figures": {k: round(v, 4) for k, v in figures.items()}}
+    slope, offset = (round(value, 4) for value in platt(scores, truth))
+    logits = np.log(np.clip(scores, 1e-9, 1 - 1e-9) / (1 - np.clip(scores, 1e-9, 1 - 1e-9)))
+    calibrated = (1 / (1 + np.exp(-(slope * logits + offset)))).tolist()
+    threshold = decided_threshold(calibrated, truth)
+    figures = classification_figures(calibrated, truth, threshold)
+    return {
+        "calibration": [slope, offset],
+        "threshold": threshold,
+        "figures": {k: round(v, 4) for k, v in figures.items()},
+    }
+
+
+def familiarity_of(
+    detector: KeypointDetector, known: Sequence[LabelledImage], held_out: Sequence[LabelledImage]
+) -> dict[str, Any]:
+    """The setting ``familiarity`` of a detector from images of its training and others."""
+    features = [
+        np.array([detector.features(read_image(label.image_path)) for label in labels])
+        for labels in (known, held_out)
+    ]
+    return Familiarity.fit(*features).to_setting()
 
 
 def export(
@@ -301,8 +323,11 @@ def export(
     """Export a run's best weights; returns the bundle folders."""
     config = TrainingConfig.read(run / "config.json")
     state = torch.load(run / "best.pt", map_location="cpu", weights_only=True)
-    labels = [read_label(path) for folder in folders for path in label_paths(folder, "val")]
-    return export_weights(config, state, labels, models, version, limit, changes)
+    labels, known = (
+        [read_label(path) for folder in folders for path in label_paths(folder, split)]
+        for split in ("val", "train")
+    )
+    return export_weights(config, state, labels, models, version, limit, changes, known)
 
 
 def export_weights(
@@ -313,6 +338,7 @@ def export_weights(
     version: str,
     limit: int,
     changes: str,
+    known: Sequence[LabelledImage] = (),
 ) -> list[Path]:
     """Export weights, with what is set on labelled images; returns the bundle folders.
 
@@ -327,7 +353,10 @@ def export_weights(
     version, changes
         For the metadata.
     limit
-        Most simulated validation images of a bundle, beside all real ones.
+        Most simulated images of a bundle, beside all real ones: of `labels`, and of `known`.
+    known
+        Images of the training, by which a keypoint bundle tells how unusual an image is; without
+        any it does not tell.
     """
     made = []
     views = [View(v) for v in config.views] if config.task == "keypoints" else [None]
@@ -366,7 +395,11 @@ def export_weights(
                 classifier = ImageClassifier.from_bundle(draft, "cpu")
                 own |= calibrate_classifier(classifier, config.task, chosen)
             else:
-                own |= calibrate_keypoints(KeypointDetector.from_bundle(draft, "cpu"), chosen)
+                detector = KeypointDetector.from_bundle(draft, "cpu")
+                own |= calibrate_keypoints(detector, chosen)
+                seen = thinned([x for x in known if x.keypoint_view is view], limit)
+                if seen and chosen:
+                    own["familiarity"] = familiarity_of(detector, seen, chosen)
             write_bundle(draft, weights, config, view, version, own, changes)
             bundle = Bundle.read(draft, "classification" if view is None else "keypoints")
             write_onnx(bundle.network(torch.device("cpu")), config.input_size, draft / "models")

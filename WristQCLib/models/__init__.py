@@ -12,13 +12,14 @@ from __future__ import annotations
 
 from WristQCLib.models.bundles import Bundle, BundleIdentity
 from WristQCLib.models.classifier import ImageClassifier
-from WristQCLib.models.detector import KeypointDetector
+from WristQCLib.models.detector import Detection, KeypointDetector
 from WristQCLib.models.device import select_device
 from WristQCLib.models.errors import ModelError
 
 __all__ = [
     "Bundle",
     "BundleIdentity",
+    "Detection",
     "ImageClassifier",
     "KeypointDetector",
     "ModelError",

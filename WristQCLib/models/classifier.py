@@ -26,6 +26,9 @@ class ImageClassifier(BundledModel):
         (label of a high output, label of a low output), such as ``("artefact", "none")``.
     threshold
         Probability of the first label from which it is the answer.
+    calibration
+        (slope, offset) of the line that turns the network's logit into the logit of a probability
+        that holds what it promises (Platt scaling).
     """
 
     TASK = "classification"
@@ -40,6 +43,8 @@ class ImageClassifier(BundledModel):
             )
         self.labels: tuple[str, str] = labels
         self.threshold = float(bundle.setting("threshold"))
+        slope, offset = bundle.metadata["wristqc"].get("calibration", (1.0, 0.0))
+        self.calibration = float(slope), float(offset)
 
     def probability(self, image: npt.NDArray[np.generic]) -> dict[str, float]:
         """Probability of each label; they add up to 1.
@@ -59,5 +64,6 @@ class ImageClassifier(BundledModel):
         check_grey(image)
         batch, _ = self._flipped(network_input(image, self.input_size, self.isotropic))
         with torch.inference_mode():
-            first = float(torch.sigmoid(self._network(batch)[:, 0].mean()))
+            slope, offset = self.calibration
+            first = float(torch.sigmoid(slope * self._network(batch)[:, 0].mean() + offset))
         return {self.labels[0]: first, self.labels[1]: 1.0 - first}

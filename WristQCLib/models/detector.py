@@ -15,6 +15,7 @@ from WristQCLib.keypoints import KEYPOINT_NAMES, Keypoint
 from WristQCLib.models.bundled_model import BundledModel, check_grey
 from WristQCLib.models.bundles import Bundle
 from WristQCLib.models.errors import ModelError
+from WristQCLib.models.familiarity import Familiarity, Features
 from WristQCLib.models.heatmaps import HeatMaps, decode
 from WristQCLib.models.letterbox import Letterbox
 from WristQCLib.models.preprocessing import FloatImage, normalise
@@ -69,6 +70,23 @@ class Located:
     pixel: float
 
 
+@dataclass(frozen=True)
+class Detection:
+    """What a detector says of one image.
+
+    Attributes
+    ----------
+    keypoints
+        All of the view, in the protocol's order.
+    novelty
+        How different the image is from those that the detector was trained on, see `Familiarity`;
+        above 1 for one training image in twenty. None when its bundle does not tell.
+    """
+
+    keypoints: list[Keypoint]
+    novelty: float | None = None
+
+
 class KeypointDetector(BundledModel):
     """Finds the keypoints of one view.
 
@@ -89,6 +107,8 @@ class KeypointDetector(BundledModel):
         Standard deviation of the peaks that the network was trained on, in heat-map pixels.
     refines
         Whether a closer look is taken.
+    familiarity
+        What the images of the training look like to the network, None when unknown.
     """
 
     TASK = "keypoints"
@@ -109,6 +129,7 @@ class KeypointDetector(BundledModel):
         self.spread_exponents = float(extent), float(height)
         self.sigma = float(bundle.setting("sigma")) / network.input_stride
         self.refines = bool(bundle.setting("second_look"))
+        self.familiarity = Familiarity.from_setting(bundle.metadata["wristqc"].get("familiarity"))
 
     def _by_name(self, values: Mapping[str, object]) -> Mapping[str, float]:
         return {name: float(values[name]) for name in self.names}  # type: ignore[arg-type]
@@ -116,7 +137,13 @@ class KeypointDetector(BundledModel):
     def detect(
         self, image: npt.NDArray[np.generic], spacing: tuple[float, float] | None = None
     ) -> list[Keypoint]:
-        """Find all keypoints of the view, in the protocol's order.
+        """The keypoints of `examine`."""
+        return self.examine(image, spacing).keypoints
+
+    def examine(
+        self, image: npt.NDArray[np.generic], spacing: tuple[float, float] | None = None
+    ) -> Detection:
+        """Find all keypoints of the view, and tell how unusual the image is.
 
         Parameters
         ----------
@@ -136,13 +163,20 @@ class KeypointDetector(BundledModel):
         ModelError
             If this is no grey image of at least 2x2 pixels.
         """
-        return self.keypoints(self.locate(image, spacing), image.shape)
+        grey, features, first = self._first_look(image)
+        located = self.look_again(grey, first, spacing) if self.refines else first
+        novelty = None if self.familiarity is None else self.familiarity.novelty(features)
+        return Detection(self.keypoints(located, image.shape), novelty)
+
+    def features(self, image: npt.NDArray[np.generic]) -> Features:
+        """What the network makes of the whole image, (F,): for `Familiarity`."""
+        return self._first_look(image)[1]
 
     def locate(
         self, image: npt.NDArray[np.generic], spacing: tuple[float, float] | None = None
     ) -> dict[str, Located]:
         """Where each keypoint would be, whether it is in the image or not; as for `detect`."""
-        grey, first = self._first_look(image)
+        grey, _, first = self._first_look(image)
         return self.look_again(grey, first, spacing) if self.refines else first
 
     def clarity(self, image: npt.NDArray[np.generic], count: int) -> float:
@@ -164,20 +198,23 @@ class KeypointDetector(BundledModel):
         ModelError
             If this is no grey image of at least 2x2 pixels.
         """
-        _, located = self._first_look(image)
+        *_, located = self._first_look(image)
         return float(np.mean(sorted(point.height for point in located.values())[-count:]))
 
-    def _first_look(self, image: npt.NDArray[np.generic]) -> tuple[FloatImage, dict[str, Located]]:
-        """The normalised image, and what one pass over all of it finds."""
+    def _first_look(
+        self, image: npt.NDArray[np.generic]
+    ) -> tuple[FloatImage, Features, dict[str, Located]]:
+        """The normalised image, its features, and what one pass over all of it finds."""
         check_grey(image)
         grey = normalise(image)
         whole = Letterbox.whole(grey.shape, self.input_size, self.isotropic)
-        return grey, self.look(grey, whole)
+        features, located = self.look(grey, whole)
+        return grey, features, located
 
     def look(
         self, grey: FloatImage, letterbox: Letterbox, axis: Points | None = None, domain: int = 0
-    ) -> dict[str, Located]:
-        """One pass of the network over a box of the normalised image.
+    ) -> tuple[Features, dict[str, Located]]:
+        """One pass of the network over a box of the normalised image: its features, its points.
 
         Parameters
         ----------
@@ -190,7 +227,7 @@ class KeypointDetector(BundledModel):
         domain
             The network's.
         """
-        heat_maps, presence = self._answer(letterbox.resample(grey), domain)
+        heat_maps, presence, features = self._answer(letterbox.resample(grey), domain)
         located = {
             name: self._locate(heat_map, float(probability), letterbox)
             for name, heat_map, probability in zip(self.names, heat_maps, presence, strict=True)
@@ -198,7 +235,7 @@ class KeypointDetector(BundledModel):
         if axis is None:
             axis = forearm_axis(self.view, self._there(located))
         if axis is None:
-            return located
+            return features, located
         rows, columns = np.indices(heat_maps.shape[1:])
         stride = self.input_size[0] / heat_maps.shape[1]
         cells = (np.stack([columns, rows], axis=-1) + 0.5) * stride - 0.5
@@ -207,15 +244,17 @@ class KeypointDetector(BundledModel):
             if name in PROXIMAL and possible.any():
                 masked = heat_maps[index] * possible
                 located[name] = self._locate(masked, located[name].presence, letterbox)
-        return located
+        return features, located
 
-    def _answer(self, pixels: FloatImage, domain: int) -> tuple[HeatMaps, npt.NDArray[np.float32]]:
-        """Heat maps (N, rows, columns) and presence (N), averaged over flips of the input."""
+    def _answer(
+        self, pixels: FloatImage, domain: int
+    ) -> tuple[HeatMaps, npt.NDArray[np.float32], Features]:
+        """Heat maps (N, rows, columns), presence (N) and features (F), averaged over flips."""
         import torch
 
         batch, flips = self._flipped(pixels)
         with torch.inference_mode():
-            logits, presence = self._network.detect(batch, domain)
+            logits, presence, features = self._network.answer(batch, domain)
             heat_maps = torch.stack(
                 [
                     torch.flip(heat_map, [axis - 1 for axis in axes])
@@ -225,6 +264,7 @@ class KeypointDetector(BundledModel):
             return (
                 heat_maps.mean(0).cpu().numpy(),
                 torch.sigmoid(presence).mean(0).cpu().numpy(),
+                features.mean(0).cpu().numpy(),
             )
 
     def _locate(self, heat_map: HeatMaps, presence: float, letterbox: Letterbox) -> Located:
@@ -271,7 +311,7 @@ class KeypointDetector(BundledModel):
             box = close_box(sought, self.view, close, self.input_size)
             if box is None:
                 continue
-            second = self.look(grey, Letterbox.fit(box, self.input_size), axis, domain)
+            _, second = self.look(grey, Letterbox.fit(box, self.input_size), axis, domain)
             limit = MAX_SHIFT * float(np.hypot(box[2] - box[0], box[3] - box[1]))
             for name in close.points:
                 shift = np.subtract(second[name].position, refined[name].position)

@@ -232,16 +232,19 @@ class GU2Net(nn.Module):
 
         Both are float32, under autocast too.
         """
+        heat_maps, presence, _ = self.answer(image, domain)
+        return heat_maps, presence
+
+    def answer(self, image: Tensor, domain: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+        """As `detect`, and the mean of the deepest features (B, F): what kind of image it is."""
         if self.input_stride > 1:
             image = functional.pixel_unshuffle(image, self.input_stride)
         local, deepest = self.local(image, domain)
         context = self.context(image, torch.sigmoid(local), domain).float()
         heat_maps = logit_of_product(local.float(), context)
-        summary = torch.cat(
-            [deepest.mean((2, 3)).float(), deepest.amax((2, 3)).float(), heat_maps.amax((2, 3))],
-            dim=1,
-        )
-        return heat_maps, self.presence(summary, domain).float()
+        features = deepest.mean((2, 3)).float()
+        summary = torch.cat([features, deepest.amax((2, 3)).float(), heat_maps.amax((2, 3))], dim=1)
+        return heat_maps, self.presence(summary, domain).float(), features
 
     def forward(self, image: Tensor, domain: int = 0) -> Tensor:
         """The publication's answer: heat maps of probabilities, (B, N, rows / s, columns / s)."""

@@ -89,6 +89,7 @@ def assessment_record(
         "models": dict(assessment.models),
         "device": assessment.device,
         "notes": list(assessment.notes),
+        "novelty": _number(assessment.novelty),
     }
 
 

@@ -15,12 +15,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from dicom_files import radiograph as dicom_radiograph
 from dicom_files import write
+from label_pictures import labelme, picture
 from label_samples import frontal_labels
 from PIL import Image
 
@@ -100,28 +100,6 @@ def full(store: LabelStore, dicom: Radiograph) -> LabelStore:
 
 def consensuses(store: LabelStore) -> dict[str, ImageLabels | None]:
     return {stored.key: stored.consensus for stored in store}
-
-
-def picture(path: Path, number: int, size: tuple[int, int] = (72, 64)) -> Path:
-    """A picture unlike that of any other number."""
-    grey = np.resize(np.arange(256, dtype=np.uint8), size[::-1])
-    grey[0, :2] = divmod(number, 256)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(grey).save(path, compress_level=1)
-    return path
-
-
-def labelme(path: Path, image: str, **changes: Any) -> Path:
-    """As Labelme writes it, of a picture of 72 x 64 pixels."""
-    document = {
-        "version": "5.3.1", "flags": {"frontal": True}, "imageData": None, "imagePath": image,
-        "imageHeight": 64, "imageWidth": 72,
-        "shapes": [{"label": "radial_styloid", "points": [[3.5, 4.0]], "shape_type": "point",
-                    "group_id": None, "description": "", "flags": {}}],
-    }  # fmt: skip
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document | changes))
-    return path
 
 
 def files_in(folder: Path) -> list[str]:

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from WristQCLib import __version__
 from WristQCLib.assessment import Assessment, Section, TaskScore
+from WristQCLib.cli_labels import labels_app
 from WristQCLib.cli_plugins import Commands
 from WristQCLib.findings import Side, View
+from WristQCLib.terminal import INTERRUPTED, NOTHING_DONE, USAGE, console, errors, fault, progress
 
 app = typer.Typer(
     cls=Commands,
@@ -26,14 +26,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Quality control of wrist radiographs. Not a diagnostic device.",
 )
+app.add_typer(labels_app, name="labels")
 log = logging.getLogger("wristqc")
 log.addHandler(logging.NullHandler())  # tracebacks are for those who turn logging on
-console = Console()
-errors = Console(stderr=True)
-
-NOTHING_ASSESSED = 1
-USAGE = 2
-INTERRUPTED = 130
 
 GRADE_STYLES = ("bold green", "bold cyan", "bold yellow", "bold red")
 
@@ -125,7 +120,7 @@ def assess(
             out, formats={f.value for f in formats or Format}, include_identity=identity
         )
     except (ProtocolError, ModelError, ReportError) as error:
-        errors.print(f"[red]{escape(str(error))}")
+        fault(error)
         raise typer.Exit(USAGE) from None
 
     assessor = Assessor.create(set_of_models, rules)
@@ -133,10 +128,10 @@ def assess(
     failures: list[str] = []
     stopped = False
     try:
-        with _progress() as progress, writer:
-            bar = progress.add_task("", total=len(found))
+        with progress() as bars, writer:
+            bar = bars.add_task("", total=len(found))
             for source in found:
-                progress.update(bar, description=escape(source.name))
+                bars.update(bar, description=escape(source.name))
                 try:
                     radiograph = read_radiograph(source, spacing=spacing, view=view, side=side)
                     assessment = assessor.assess(radiograph)
@@ -154,11 +149,11 @@ def assess(
                     )
                     failures.append(message)
                     writer.add_failure(source.name, message)
-                progress.advance(bar)
+                bars.advance(bar)
     except KeyboardInterrupt:
         stopped = True
     except ReportError as error:
-        errors.print(f"[red]{escape(str(error))}")
+        fault(error)
         raise typer.Exit(USAGE) from None
     if assessed:
         console.print(_table(assessed))
@@ -174,7 +169,7 @@ def assess(
         errors.print("Stopped: the reports hold what was assessed so far.")
         raise typer.Exit(INTERRUPTED)
     if not assessed:
-        raise typer.Exit(NOTHING_ASSESSED)
+        raise typer.Exit(NOTHING_DONE)
 
 
 @app.command()
@@ -223,19 +218,8 @@ def view(
             no_models=no_models,
         )  # fmt: skip
     except ViewerError as error:
-        errors.print(f"[red]{escape(str(error))}", soft_wrap=True)
+        fault(error)
         raise typer.Exit(USAGE) from None
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=errors,
-        transient=True,
-    )
 
 
 def _table(assessments: list[Assessment]) -> Table:

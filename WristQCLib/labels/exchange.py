@@ -235,12 +235,15 @@ class Imported:
         One sentence for each label that could not be imported.
     left_out
         Files of folders that hold no labels.
+    files
+        Files that are looked into.
     """
 
     count: int = 0
     new: int = 0
     problems: list[str] = field(default_factory=list)
     left_out: list[Path] = field(default_factory=list)
+    files: int = 0
 
 
 def import_labels(
@@ -282,6 +285,7 @@ def import_labels(
     done = Imported() if result is None else result
     named = [Path(path) for path in paths]
     files = find_label_files(named, done.problems.append)
+    done.files = len(files)
     readings = _Import(store, name_of(reader), ImageSearch(images), done, set(named))
 
     def counted(count: int) -> bool:

@@ -233,7 +233,7 @@ class KeypointDetector(BundledModel):
             for name, heat_map, probability in zip(self.names, heat_maps, presence, strict=True)
         }
         if axis is None:
-            axis = forearm_axis(self.view, self._there(located))
+            axis = self._axis(self._there(located))
         if axis is None:
             return features, located
         rows, columns = np.indices(heat_maps.shape[1:])
@@ -275,6 +275,10 @@ class KeypointDetector(BundledModel):
         pixel = stride / float(letterbox.scale.mean())
         return Located((float(x), float(y)), presence, peak.height, peak.extent, pixel)
 
+    def _axis(self, points: Mapping[str, tuple[float, float]]) -> Points | None:
+        """Where the forearm begins and which way it goes, see `forearm_axis`."""
+        return forearm_axis(self.view, points)
+
     def _there(self, located: Mapping[str, Located]) -> dict[str, tuple[float, float]]:
         """Positions of the points that may be in the image: they guide the search for others."""
         return {
@@ -292,7 +296,7 @@ class KeypointDetector(BundledModel):
         """Refine positions by a closer look; keep the first where the second is not credible."""
         refined = dict(first)
         there = self._there(first)
-        axis = forearm_axis(self.view, there)
+        axis = self._axis(there)
         if axis is not None and spacing is not None:
             there = within_limit(there, spacing)
             refined |= {name: replace(first[name], position=there[name]) for name in there}

@@ -232,6 +232,8 @@ class Index:
     def _writing(self) -> Iterator[sqlite3.Connection]:
         try:
             with self._connected() as connection:
+                # Of a cache a power cut may take the last bit.
+                connection.execute("PRAGMA synchronous = NORMAL")
                 connection.execute("BEGIN IMMEDIATE")
                 try:
                     yield connection

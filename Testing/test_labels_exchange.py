@@ -210,9 +210,12 @@ def test_an_image_that_is_not_kept_is_named_as_its_file(
     exported = export_labels(store, tmp_path / "out", Form.LABELME)
     assert json.loads((tmp_path / "out" / "wrist_1.json").read_text())["imagePath"] == "wrist 1.dcm"
     assert exported.problems == (
-        "1 of 1 images are not kept in the store; their labels refer to the original files, copy"
-        " these into the folder.",
+        "1 of 1 images are not kept in the store, so their labels refer to the original files; give"
+        " the folder of these to have pictures made.",
     )
+    found = export_labels(store, tmp_path / "out", Form.CSV, images=[tmp_path / "dicom"])
+    assert found.problems == ()
+    assert files_in(tmp_path / "out") == ["images/wrist_1.png", "labels.csv", "wrist_1.json"]
 
 
 def test_images_in_conflict_are_told_unless_one_reader_is_asked_for(
@@ -340,6 +343,26 @@ def test_a_list_that_slicer_saved_is_laid_onto_what_was_known(
     )  # fmt: skip
     again = import_labels(full, [path], reader="Dr Li", images=[tmp_path / "dicom"])
     assert (again.new, again.problems) == (0, [])
+
+
+@pytest.mark.parametrize("embed", [False, True])
+def test_what_labelme_itself_opens_and_saves_is_as_it_was(
+    full: LabelStore, tmp_path: Path, embed: bool
+) -> None:
+    label_file = pytest.importorskip("labelme.label_file", reason="labelme is not installed")
+    before = [stored.readings for stored in full]
+    export_labels(full, tmp_path / "out", Form.LABELME, embed_images=embed)
+    for path in (tmp_path / "out").glob("*.json"):
+        file = label_file.LabelFile(str(path))
+        with Image.open(io.BytesIO(file.imageData)) as shown:
+            width, height = shown.size
+        file.save(
+            str(path), file.shapes, file.imagePath, height, width,
+            file.imageData if embed else None, file.otherData, file.flags,
+        )  # fmt: skip
+    done = import_labels(full, [tmp_path / "out"], reader="Dr Li")
+    assert (done.count, done.new, done.problems) == (2, 0, [])
+    assert [stored.readings for stored in full] == before
 
 
 # Finding the image --------------------------------------------------------------------------

@@ -37,6 +37,10 @@ class LabelFormat(StrEnum):
 StoreArgument = Annotated[
     Path, typer.Argument(metavar="STORE", help="Folder that labels were accepted into.")
 ]
+ImagesOption = Annotated[
+    list[Path] | None,
+    typer.Option(help="Folder with the labelled images; may be repeated."),
+]
 
 
 @labels_app.command("import")
@@ -52,10 +56,7 @@ def import_(
         ),
     ],
     reader: Annotated[str, typer.Option(help="Whose labels these are.")] = "",
-    images: Annotated[
-        list[Path] | None,
-        typer.Option(help="Folder with the labelled images; may be repeated."),
-    ] = None,
+    images: ImagesOption = None,
     keep_images: Annotated[
         bool,
         typer.Option(
@@ -112,6 +113,7 @@ def export(
     reader: Annotated[
         str, typer.Option(help="Labels of this person instead of what all agree on.")
     ] = "",
+    images: ImagesOption = None,
 ) -> None:
     """Write labels as files that other programs read; importing these loses nothing."""
     from WristQCLib.labels.exchange import Form, export_labels
@@ -126,6 +128,7 @@ def export(
                 Form(str(format_)),
                 embed_images=embed,
                 reader=reader or None,
+                images=images or (),
                 go_on=_advancing(lambda: bars.advance(bar)),
             )
         except KeyboardInterrupt:

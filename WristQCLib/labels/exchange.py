@@ -85,14 +85,16 @@ def export_labels(
     *,
     embed_images: bool = False,
     reader: str | None = None,
+    images: Iterable[Path | str] = (),
     go_on: GoOn = lambda count: True,
 ) -> Exported:
     """Write the labels of a store as files that other programs read.
 
     Labelme and markups files lie in `out`, one for each image; ``coco.json`` and ``labels.csv``
     hold all. Labels refer to a picture in ``out/images``: 8-bit grey PNG, as it is displayed,
-    because that is what other programs open; it is made of the pixels that the store keeps.
-    Where it keeps none, they refer to the original file. Slicer's lists need no picture.
+    because that is what other programs open; it is made of the pixels that the store keeps, or else
+    of the image in `images`. Where there is neither, they refer to the original file. Slicer's
+    lists need no picture.
 
     Parameters
     ----------
@@ -107,6 +109,8 @@ def export_labels(
         Put pictures into the label files instead, which Labelme knows alone.
     reader
         Instead, the newest reading of this person.
+    images
+        Images and folders to look for those in whose pixels the store does not keep.
     go_on
         Called after each image with the number so far; False stops there.
 
@@ -117,18 +121,26 @@ def export_labels(
     """
     if embed_images and form is not Form.LABELME:
         raise LabelError(f"Pictures cannot be put into {form} files; let these refer to them.")
-    return _Export(store, Path(out), form, embed_images, reader).run(go_on)
+    search = ImageSearch(images)
+    return _Export(store, Path(out), form, embed_images, reader, search).run(go_on)
 
 
 class _Export:
     def __init__(
-        self, store: LabelStore, out: Path, form: Form, embed: bool, reader: str | None
+        self,
+        store: LabelStore,
+        out: Path,
+        form: Form,
+        embed: bool,
+        reader: str | None,
+        search: ImageSearch,
     ) -> None:
         self._store = store
         self._out = out
         self._form = form
         self._embed = embed
         self._reader = None if reader is None else name_of(reader)
+        self._search = search
         self._problems: list[str] = []
         self._names = UniqueNames()
 
@@ -163,8 +175,8 @@ class _Export:
                 break
         if without_picture and self._form is not Form.MARKUPS:
             self._problems.append(
-                f"{without_picture} of {count} images are not kept in the store; their labels refer"
-                " to the original files, copy these into the folder."
+                f"{without_picture} of {count} images are not kept in the store, so their labels"
+                " refer to the original files; give the folder of these to have pictures made."
             )
         return Exported(count, self._written(together), tuple(self._problems))
 
@@ -201,6 +213,9 @@ class _Export:
     def _display(self, stored: StoredImage) -> FloatImage | None:
         try:
             radiograph = self._store.radiograph(stored.key)
+            if radiograph is None:
+                found = self._search.find(stored.image)
+                radiograph = None if found is None else found.radiograph
         except LabelError as error:
             self._problems.append(str(error))
             return None

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePath, PurePosixPath
+from threading import Lock
 
 import pydicom
 
@@ -45,6 +47,8 @@ class FoundImage:
 class ImageSearch:
     """The images of some folders, each looked into only when a label asks for it.
 
+    Several threads may search at once.
+
     Parameters
     ----------
     folders
@@ -53,7 +57,8 @@ class ImageSearch:
 
     def __init__(self, folders: Iterable[Path | str] = ()) -> None:
         self._folders = list(folders)
-        self._hashes: dict[str, str] = {}
+        self._by_pixels: dict[str, ImageSource] = {}
+        self._hashing = Lock()
 
     def find(
         self,
@@ -184,18 +189,22 @@ class ImageSearch:
 
     def _with_pixels(self, wanted: str) -> FoundImage | None:
         """The image with these pixels, whatever its name; each is read once to know its hash."""
-        for source in self._sources:
-            known = self._hashes.get(str(source))
-            if known is None:
-                try:
-                    found = _read(source)
-                    known = found.image.pixels_sha256 if found.radiograph is not None else ""
-                except (RadiographError, LabelError):
-                    known = ""
-                self._hashes[str(source)] = known
-            if known == wanted:
+        with self._hashing:
+            if source := self._by_pixels.get(wanted):
                 return _read(source)
+            for source in self._unread:
+                with suppress(RadiographError, LabelError):
+                    found = _read(source)
+                    if found.radiograph is None:
+                        continue
+                    self._by_pixels.setdefault(found.image.pixels_sha256, source)
+                    if found.image.pixels_sha256 == wanted:
+                        return found
         return None
+
+    @cached_property
+    def _unread(self) -> Iterator[ImageSource]:
+        return iter(self._sources)
 
 
 def _fits(found: FoundImage, image: LabelledImage, what: str) -> bool:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("monai")
 
 from Testing.test_training_data import FRONTAL, LATERAL, config, write_labelled  # noqa: E402
-from training import finetune_task, judgement  # noqa: E402
+from training import export, finetune_task, judgement  # noqa: E402
 from training.base_bundles import BUNDLES, Base, next_version, universal  # noqa: E402
 from training.config import Augmentation, Optimisation, TrainingConfig  # noqa: E402
 from training.datasets import RadiographDataset, Source  # noqa: E402
@@ -109,6 +110,17 @@ def tiny(task: str, **changes: object) -> TrainingConfig:
         "epochs": 2, "samples_per_epoch": 8, "threads": 1,
     }  # fmt: skip
     return config(**(settings | changes))
+
+
+WRITE_ONNX = export.write_onnx
+
+
+@pytest.fixture(scope="module", autouse=True)
+def without_onnx() -> Iterator[None]:
+    """ONNX files take most of the time of a tiny training; one test has them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, "write_onnx", lambda network, size, folder: [])
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -444,7 +456,10 @@ def test_lines_of_epochs_that_were_not_kept_are_taken_out(tmp_path: Path) -> Non
 # The whole ----------------------------------------------------------------------------------
 
 
-def test_better_models_are_promoted_with_their_provenance(tmp_path: Path, options: Options) -> None:
+def test_better_models_are_promoted_with_their_provenance(
+    tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "write_onnx", WRITE_ONNX)
     store, heard = store_of(tmp_path / "store", 30), Heard()
     outcome = finetune(store, tmp_path / "out", options, heard)
     # The base finds no point at all, so that anything is better.
@@ -534,7 +549,7 @@ def test_a_training_that_is_killed_goes_on(tmp_path: Path, options: Options) -> 
         "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True,
     }  # fmt: skip
     process = subprocess.Popen(call, **settings)  # type: ignore[call-overload]
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not list((tmp_path / "out").glob("runs/*/last.pt")):
         assert process.poll() is None and time.monotonic() < deadline, process.communicate()
         time.sleep(0.02)
@@ -544,7 +559,7 @@ def test_a_training_that_is_killed_goes_on(tmp_path: Path, options: Options) -> 
     (run,) = (tmp_path / "out" / "runs").iterdir()
     done = torch.load(run / "last.pt", weights_only=True)["epoch"]
     assert 1 <= done < 8
-    after = subprocess.run(call, timeout=300, check=False, **settings)  # type: ignore[call-overload]
+    after = subprocess.run(call, timeout=600, check=False, **settings)  # type: ignore[call-overload]
     assert after.returncode == 0, after.stderr
     assert f"goes on after epoch {done}." in after.stderr
     with (run / "curves.csv").open(newline="") as stream:

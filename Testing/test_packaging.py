@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import os
 import re
@@ -173,6 +174,17 @@ def test_what_slicer_is_asked_to_install_is_what_the_library_is_built_with():
     asked = lines((ROOT / "WristQC" / "Resources" / "requirements.txt").read_text())
     assert asked
     assert asked <= known
+
+
+def test_commands_outside_of_the_library_are_in_the_package_that_offers_them():
+    content = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    offered = content["project"]["entry-points"]["wristqc.commands"]
+    assert set(offered) == {"train"}
+    packages = content["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    for value in offered.values():
+        module, function = value.split(":")
+        assert module.split(".")[0] in packages
+        assert callable(getattr(importlib.import_module(module), function))
 
 
 def test_pictures_that_the_index_shows_are_in_the_repository():

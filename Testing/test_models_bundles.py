@@ -168,6 +168,27 @@ def test_a_classifiers_probabilities_add_up_to_one(tmp_path: Path) -> None:
     assert sum(answer.values()) == pytest.approx(1.0)
 
 
+def test_places_are_averaged_over_flips_before_the_highest_decides(tmp_path: Path) -> None:
+    class Places:
+        has_cells = True
+
+        def cells(self, batch: Any) -> Any:
+            cells = torch.zeros(4, 1, 2, 3)
+            cells[0, 0, 0, 0] = 4.0  # as it is, a corner stands out ...
+            cells[1, 0, 0, 2] = 4.0  # ... and mirrored it is the same place ...
+            cells[2, 0, 0, 1] = 8.0  # ... but this place stands out in one flip alone
+            return cells
+
+        def pool(self, cells: Any) -> Any:
+            return cells.amax((2, 3))
+
+    classifier = ImageClassifier.from_bundle(classifier_bundle(tmp_path), "cpu")
+    classifier._network = Places()
+    # The corner: (4 + 4) / 4 = 2; the other place: 8 / 4 = 2, too, and not 8.
+    answer = classifier.probability(np.random.default_rng(0).random((30, 40)))
+    assert answer["frontal"] == pytest.approx(1 / (1 + np.exp(-2.0)))
+
+
 def test_a_calibrated_classifier_moves_its_logit_along_the_line(tmp_path: Path) -> None:
     bundle = classifier_bundle(tmp_path)
     image = np.random.default_rng(0).random((40, 40))

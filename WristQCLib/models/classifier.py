@@ -11,10 +11,12 @@ from WristQCLib.models.bundled_model import BundledModel, check_grey
 from WristQCLib.models.bundles import METADATA, Bundle
 from WristQCLib.models.errors import ModelError
 from WristQCLib.models.letterbox import network_input
+from WristQCLib.models.preprocessing import FloatImage
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
+
+    from WristQCLib.models.mobilenetv2 import MobileNetV2
 
 
 class ImageClassifier(BundledModel):
@@ -32,8 +34,9 @@ class ImageClassifier(BundledModel):
     """
 
     TASK = "classification"
+    _network: MobileNetV2
 
-    def __init__(self, bundle: Bundle, network: nn.Module, device: torch.device) -> None:
+    def __init__(self, bundle: Bundle, network: MobileNetV2, device: torch.device) -> None:
         super().__init__(bundle, network, device)
         labels = tuple(bundle.setting("labels"))
         if len(labels) != 2:
@@ -62,8 +65,24 @@ class ImageClassifier(BundledModel):
         import torch
 
         check_grey(image)
-        batch, _ = self._flipped(network_input(image, self.input_size, self.isotropic))
+        pixels = network_input(image, self.input_size, self.isotropic)
+        slope, offset = self.calibration
         with torch.inference_mode():
-            slope, offset = self.calibration
-            first = float(torch.sigmoid(slope * self._network(batch)[:, 0].mean() + offset))
+            first = float(torch.sigmoid(slope * self._logit(pixels) + offset))
         return {self.labels[0]: first, self.labels[1]: 1.0 - first}
+
+    def _logit(self, pixels: FloatImage) -> torch.Tensor:
+        """The first label's logit, from an average over flips.
+
+        Where places have logits of their own these are averaged, place by place, before the image
+        is judged by the highest: a place that stands out in one flip alone is chance.
+        """
+        import torch
+
+        batch, flips = self._flipped(pixels)
+        if not self._network.has_cells:
+            return self._network(batch)[:, 0].mean()
+        cells = self._network.cells(batch)
+        turned = [torch.flip(cell, [axis - 1 for axis in axes])
+                  for cell, axes in zip(cells, flips, strict=True)]  # fmt: skip
+        return self._network.pool(torch.stack(turned).mean(0, keepdim=True))[0, 0]

@@ -209,7 +209,7 @@ def test_an_interrupted_import_is_whole_and_goes_on(tmp_path: Path) -> None:
     )  # fmt: skip
     labels = tmp_path / "store" / "labels"
     while process.poll() is None and sum(1 for _ in labels.glob("*.json")) < 20:
-        time.sleep(0.005)
+        time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr

@@ -590,7 +590,7 @@ def test_an_import_of_1000_labels_that_is_killed_and_run_again_has_each_once(
     while time.monotonic() < deadline and process.poll() is None:
         if sum(1 for _ in labels.glob("*.json")) > 300:
             break
-        time.sleep(0.005)
+        time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     stopped_at = len(LabelStore.open(tmp_path / "store"))

@@ -51,7 +51,7 @@ def import_(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="PATH...",
+            metavar="PATH",
             help="Labelme, Slicer markups, COCO or CSV files, folders of them, or other stores.",
         ),
     ],

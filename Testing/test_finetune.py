@@ -28,7 +28,13 @@ from training.base_bundles import BUNDLES, Base, next_version, universal  # noqa
 from training.config import Augmentation, Optimisation, TrainingConfig  # noqa: E402
 from training.datasets import RadiographDataset, Source  # noqa: E402
 from training.export import export_weights  # noqa: E402
-from training.finetune import FineTuneError, Options, finetune  # noqa: E402
+from training.finetune import (  # noqa: E402
+    FineTuneError,
+    Options,
+    Outcome,
+    TaskOutcome,
+    finetune,
+)
 from training.judgement import Comparison, compare_artefact, compare_keypoints, refusal  # noqa: E402
 from training.labels import label_paths, read_label  # noqa: E402
 from training.results import ImageResult, PointResult  # noqa: E402
@@ -646,6 +652,35 @@ def test_a_task_without_labels_is_passed_over_beside_one_that_has_them(
     assert artefact.run is None and "0 of the" in artefact.sentence
     with pytest.raises(FineTuneError, match="have a foreign object"):
         finetune(store, tmp_path / "out", replace(options, task="artefact"))
+
+
+@pytest.mark.parametrize(("promoted", "code"), [(True, 0), (False, 1)])
+def test_the_exit_status_tells_whether_new_models_were_taken(
+    tmp_path: Path,
+    options: Options,
+    monkeypatch: pytest.MonkeyPatch,
+    promoted: bool,
+    code: int,
+) -> None:
+    done = TaskOutcome("keypoints", promoted, "What came of it.", run=tmp_path)
+    refused = None if promoted else tmp_path / "refused"
+    bundles = tmp_path / "bundles" if promoted else None
+    outcome = Outcome((done,), tmp_path / "report.md", bundles, refused)
+    monkeypatch.setattr("training.finetune.finetune", lambda *given: outcome)
+    status, text = said(command(tmp_path / "store", tmp_path / "out", options))
+    assert status == code and "keypoints: What came of it." in text
+    assert ("Bundles: " in text) == promoted and ("Refused: " in text) != promoted
+
+
+def test_who_stops_a_training_is_told_that_it_can_go_on(
+    tmp_path: Path, options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("training.finetune.finetune", stopped)
+    status, text = said(command(tmp_path / "store", tmp_path / "out", options))
+    assert status == 130 and "the same command goes on" in text
 
 
 def test_without_what_training_needs_pips_command_is_told(

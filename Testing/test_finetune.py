@@ -35,6 +35,7 @@ from training.finetune import (  # noqa: E402
     TaskOutcome,
     finetune,
 )
+from training.finetune_report import figure_words  # noqa: E402
 from training.judgement import Comparison, compare_artefact, compare_keypoints, refusal  # noqa: E402
 from training.labels import label_paths, read_label  # noqa: E402
 from training.results import ImageResult, PointResult  # noqa: E402
@@ -369,6 +370,18 @@ def test_costs_of_keypoints_are_counted_by_hand() -> None:
     assert whole.count == 3 and frontal.part == "frontal"
     assert whole.before["mre_mm"] == 11.0 and whole.after["mre_mm"] == 2.5
     assert "3.00 mm better" in whole.told
+    assert whole.costs == ((6.0, 2.0), (10.0, 4.0), (1.0, 2.0))
+
+
+def test_figures_are_told_in_words() -> None:
+    names = ("cost_mm", "mre_mm", "sdr_2mm_percent", "miss_percent", "auc_percent")
+    assert [figure_words(name) for name in names] == [
+        "cost of an image, mm",
+        "mean error of found points, mm",
+        "within 2 mm, %",
+        "off by more than 10 mm, %",
+        "AUC, %",
+    ]
 
 
 def test_an_invented_point_costs_as_much_as_a_miss() -> None:
@@ -396,7 +409,8 @@ def test_answers_on_foreign_objects_are_compared_by_threshold_then_by_certainty(
 def comparison(
     images: str, change: float, interval: tuple[float, float], part: str = ""
 ) -> Comparison:
-    return Comparison(images, part, 9, {}, {}, 2.0, change, interval, 0.0, "mm")
+    costs = ((2.0, 2.0 + change),)
+    return Comparison(images, part, 9, {}, {}, 2.0, change, interval, 0.0, "mm", costs)
 
 
 @pytest.mark.parametrize(

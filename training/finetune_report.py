@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from training.finetune_outcome import TaskOutcome
 from training.judgement import Comparison
@@ -15,7 +17,16 @@ from training.store_data import StoreData
 from training.tables import number, table
 from training.train import write_beside
 from WristQCLib.atomic_file import written_whole
-from WristQCLib.keypoints import words
+from WristQCLib.figures import GROSS_MISS_MM
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COST = (
+    "The cost of an image decides: the mean over its points of the distance in mm, at most"
+    f" {GROSS_MISS_MM:g}, with {GROSS_MISS_MM:g} for a point that is missed or invented. Errors are"
+    " those of found points only: where more are found, they may grow while the cost falls."
+)
 
 
 def write_report(out: Path, data: StoreData, outcomes: Sequence[TaskOutcome]) -> Path:
@@ -36,6 +47,9 @@ def write_report(out: Path, data: StoreData, outcomes: Sequence[TaskOutcome]) ->
                 "",
                 f"![Loss of each epoch]({draw_curves(out, outcome).name})",
             ]
+        if outcome.task == "keypoints" and outcome.comparisons:
+            picture = draw_costs(out, outcome.task, outcome.comparisons)
+            lines += ["", f"![Cost of each image before and after]({picture.name})", "", COST]
         for comparison in outcome.comparisons:
             lines += ["", *section(comparison)]
     path = out / "report.md"
@@ -45,19 +59,53 @@ def write_report(out: Path, data: StoreData, outcomes: Sequence[TaskOutcome]) ->
 
 def section(comparison: Comparison) -> list[str]:
     """Figures before and after on one set of images."""
+    names = dict.fromkeys([*comparison.before, *comparison.after])
     rows = [
-        [words(name), number(comparison.before.get(name)), number(comparison.after.get(name))]
-        for name in comparison.before.keys() | comparison.after.keys()
+        [
+            figure_words(name),
+            number(comparison.before.get(name)),
+            number(comparison.after.get(name)),
+        ]
+        for name in names
     ]
-    order = [*comparison.before, *comparison.after]
-    rows.sort(key=lambda row: [words(name) for name in order].index(row[0]))
     return [
         f"### {comparison.title.capitalize()} ({comparison.count} images)",
         "",
         *table(["", "before", "after"], rows),
         "",
-        f"Cost of an image: {comparison.told}.",
+        f"{comparison.told[0].upper()}{comparison.told[1:]}.",
     ]
+
+
+def figure_words(name: str) -> str:
+    """A figure's name for people: ``"sdr_2mm_percent"`` becomes ``"within 2 mm, %"``."""
+    for short, told in (
+        ("cost_", "cost of an image, "),
+        ("mre_", "mean error of found points, "),
+        ("median_", "median error of found points, "),
+        ("miss_", f"off by more than {GROSS_MISS_MM:g} mm, "),
+        ("presence_", "presence right, "),
+    ):
+        if name.startswith(short):
+            return told + name.removeprefix(short).replace("percent", "%")
+    within = re.fullmatch(r"sdr_(\d+)mm_percent", name)
+    if within:
+        return f"within {within[1]} mm, %"
+    return name.replace("auc_", "AUC_").replace("_percent", ", %").replace("_", " ")
+
+
+def draw_costs(out: Path, task: str, comparisons: Sequence[Comparison]) -> Path:
+    """Each image's cost before and after as a dot: below the line, the new models are better."""
+    shown = [comparison for comparison in comparisons if not comparison.part]
+    figure, axes = panels(len(shown))
+    for axis, comparison in zip(axes, shown, strict=True):
+        most = 1.05 * max(max(max(pair) for pair in comparison.costs), 0.1)
+        axis.plot(*zip(*comparison.costs, strict=True), ".", alpha=0.6)
+        axis.plot((0, most), (0, most), "k:", linewidth=1)
+        unit = ", mm" if comparison.unit == "mm" else ""
+        axis.set(xlabel=f"cost before{unit}", ylabel=f"cost after{unit}", title=comparison.title)
+        axis.grid(alpha=0.3)
+    return _saved(figure, out / f"costs_{task}.png")
 
 
 def draw_curves(out: Path, outcome: TaskOutcome) -> Path:
@@ -73,7 +121,10 @@ def draw_curves(out: Path, outcome: TaskOutcome) -> Path:
     axis.set(xlabel="epoch", ylabel="loss", title=outcome.task)
     axis.grid(alpha=0.3)
     axis.legend(fontsize=7)
-    path = out / f"curves_{outcome.task}.png"
+    return _saved(figure, out / f"curves_{outcome.task}.png")
+
+
+def _saved(figure: Figure, path: Path) -> Path:
     with written_whole(path) as file:
         figure.savefig(file, dpi=110, format="png")
     return path

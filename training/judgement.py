@@ -60,7 +60,9 @@ class Comparison:
     tie
         Tells which is better where the change is 0: positive when the models got worse.
     unit
-        Of the cost.
+        Of the cost: ``"mm"``, or ``"share"`` of the answers.
+    costs
+        (before, after) of each image.
     """
 
     images: str
@@ -73,6 +75,7 @@ class Comparison:
     interval: tuple[float, float]
     tie: float
     unit: str
+    costs: tuple[tuple[float, float], ...] = ()
 
     @property
     def title(self) -> str:
@@ -128,7 +131,10 @@ def compare_keypoints(
         names = sorted(costs[0].keys() & costs[1].keys())
         if names:
             old, new = (np.array([cost[name] for name in names]) for cost in costs)
-            figures = [keypoint_figures(points) for points in chosen]
+            figures = [
+                {"cost_mm": round(float(cost.mean()), 3), **keypoint_figures(points)}
+                for cost, points in zip((old, new), chosen, strict=True)
+            ]
             comparisons.append(_compared(images, str(part), old, new, figures, 0.0, "mm"))
     return comparisons
 
@@ -182,6 +188,7 @@ def _compared(
         bootstrap_interval(lambda chosen: float(difference[chosen].mean()), len(difference)),
         tie,
         unit,
+        tuple(zip(old.tolist(), new.tolist(), strict=True)),
     )
 
 

@@ -32,7 +32,7 @@ SAMPLES = ("frontal_monochrome1", "lateral_no_spacing")
 PERSON = "Dr. Ada Example"
 PANEL_WIDTH, VIEW_WIDTH, HEIGHT, GAP = 540, 640, 1050, 4
 BACKGROUND = "#2b2b2b"
-FOLDED = ("Images", "Settings", "Save")
+FOLDED = ("Images", "Training labels", "Settings", "Save")
 
 
 def write_study(folder: Path) -> None:

@@ -128,7 +128,7 @@ def test_an_image_with_points_to_place_is_refused_in_a_sentence_without_a_messag
     assert text(widget.ui.labelsProblemLabel).startswith("Place these points of frontal_good")
     assert not widget.ui.labelsProblemLabel.isHidden()
     assert slicer.app.messages == []
-    assert readings(widget) == []
+    assert not folder(widget).exists()
     label(widget)
     accept(widget)
     assert widget.ui.labelsProblemLabel.isHidden()
@@ -457,9 +457,12 @@ def bundle(parent: Path, name: str, **own: Any) -> None:
 
 
 PROVENANCE = {
-    "based_on": "wrist_keypoints_frontal 0.2.0", "labels": 200, "readers": ["Ada", "Bob"],
-    "date": "2026-11-28T10:00:00+00:00",
-    "figures": {"before": {"mre_mm": 3.14, "x": "?"}, "after": {"mre_mm": 2.5}},
+    "based_on": f"wrist_keypoints_frontal 0.2.0 {'0f' * 32}",
+    "labels": 200, "readers": ["Ada", "Bob"], "date": "2026-11-28T10:00:00+00:00",
+    "figures": {
+        "before": {"simulated_mre_mm": 1.0, "mre_mm": 3.14, "x": "?", "sdr_2mm_percent": 41.25},
+        "after": {"simulated_mre_mm": 1.0, "mre_mm": 2.5, "sdr_2mm_percent": 50},
+    },
 }  # fmt: skip
 
 
@@ -470,13 +473,15 @@ def test_models_tell_what_they_learned_from(tmp_path):
     (tmp_path / "broken" / "configs" / "metadata.json").write_text("{")
     broken, learned, plain = known_models(tmp_path)
     assert "is not valid JSON" in broken.problem
-    figures = {"mre_mm": (3.14, 2.5)}
+    figures = {
+        "simulated_mre_mm": (1.0, 1.0), "mre_mm": (3.14, 2.5), "sdr_2mm_percent": (41.25, 50.0),
+    }  # fmt: skip
     came = Provenance("wrist_keypoints_frontal 0.2.0", 200, 2, "2026-11-28", figures)
     assert learned == KnownModel("wrist_keypoints_frontal", "0.3.0", came)
     assert plain == KnownModel("wrist_view", "0.3.0")
     assert models_told([learned, plain]).splitlines() == [
         "• wrist_keypoints_frontal 0.3.0, goes on from wrist_keypoints_frontal 0.2.0,"
-        " labels: 200, readers: 2, 2026-11-28, mre mm: 3.14 → 2.5",
+        " labels: 200, readers: 2, 2026-11-28, MRE 3.14 → 2.5 mm, sdr 2mm 41.2 → 50 %",
         "• wrist_view 0.3.0",
     ]
 
@@ -492,5 +497,10 @@ def test_the_settings_tell_which_models_are_used(widget, tmp_path):
     bundle(tmp_path, "wrist_view", provenance={"labels": 7})
     widget.ui.modelsPathLineEdit.setProperty("currentPath", str(tmp_path))
     assert text(widget.ui.modelsToldLabel) == "• wrist_view 0.3.0, labels: 7"
+    bundle(tmp_path / "trained" / "bundles", "wrist_view")
+    widget.ui.modelsPathLineEdit.setProperty("currentPath", str(tmp_path / "trained"))
+    assert text(widget.ui.modelsToldLabel) == "• wrist_view 0.3.0"
+    settings = widget.settings.assessing(use_models=True, device="cpu")
+    assert settings.models_folder == str(tmp_path / "trained" / "bundles")
     widget.ui.modelsPathLineEdit.setProperty("currentPath", str(tmp_path / "none"))
     assert "no model bundles" in text(widget.ui.modelsToldLabel)

@@ -366,7 +366,7 @@ class WristQCWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def list_changed(self):
         self.result.show_list()
-        self.labelling.show_soon()
+        self.labelling.show_list()
 
     def score_changed(self):
         self.result.show_score()
@@ -737,6 +737,7 @@ class WristQCTest(ScriptedLoadableModuleTest):
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             try:
                 widget.ui.labelsPathLineEdit.currentPath = folder
+                self.waitFor(lambda: widget.ui.acceptButton.enabled)
                 widget.ui.acceptButton.click()
                 self.waitFor(lambda: not widget.labelling.busy)
                 self.assertEqual(widget.ui.labelsProblemLabel.text, "")

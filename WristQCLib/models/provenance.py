@@ -1,20 +1,23 @@
 """Which models a folder holds, and on which labels they were trained; needs no torch.
 
 A model that was fine-tuned on labels tells of it in ``configs/metadata.json``, under
-``wristqc.provenance``: ``{"based_on": "wrist_keypoints_frontal 0.2.0", "labels": 200, "readers": 2,
-"date": "2026-11-28", "figures": {"before": {"mre_mm": 3.1}, "after": {"mre_mm": 2.4}}}``. All of it
-may be absent, and what is not understood is left out.
+``wristqc.provenance``: ``{"based_on": "wrist_keypoints_frontal 0.2.0 <SHA-256 of its weights>",
+"labels": 200, "readers": 2, "date": "2026-11-28", "figures": {"before": {"mre_mm": 3.1}, "after":
+{"mre_mm": 2.4}}}``. All of it may be absent, and what is not understood is left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from WristQCLib.models.bundles import METADATA, read_json
 from WristQCLib.models.errors import ModelError
+
+_DIGEST = re.compile(r" [0-9a-f]{64}$")
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Provenance:
         if not told:
             return None
         return cls(
-            str(told.get("based_on") or ""),
+            _DIGEST.sub("", str(told.get("based_on") or "")),
             _count(told.get("labels")),
             _count(told.get("readers")),
             str(told.get("date") or "")[:10],
@@ -74,13 +77,22 @@ class KnownModel:
     problem: str = ""
 
 
+def models_folder(folder: Path) -> Path:
+    """The folder that holds the bundles: `folder` or, of a training's output, one in it."""
+    bundles = folder / "bundles"
+    return bundles if not any(_bundles(folder)) and any(_bundles(bundles)) else folder
+
+
 def known_models(folder: Path) -> tuple[KnownModel, ...]:
     """The models of a folder of bundles, by name; none when there is no such folder."""
+    return tuple(_known(bundle) for bundle in sorted(_bundles(folder)))
+
+
+def _bundles(folder: Path) -> Iterator[Path]:
     try:
-        bundles = sorted(path for path in folder.iterdir() if (path / METADATA).is_file())
+        yield from (path for path in folder.iterdir() if (path / METADATA).is_file())
     except OSError:
-        return ()
-    return tuple(_known(bundle) for bundle in bundles)
+        return
 
 
 def _known(bundle: Path) -> KnownModel:

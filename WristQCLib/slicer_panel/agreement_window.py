@@ -65,6 +65,11 @@ class AgreementWindow:
     def close(self, *_unused: object) -> None:
         self.dialog.hide()
 
+    def end(self) -> None:
+        """Close for good."""
+        self.dialog.hide()
+        self.dialog.deleteLater()
+
 
 def page(agreement: Agreement, conflicts: Iterable[Conflict]) -> str:
     """As much HTML as Qt's rich text knows; names of readers and images are escaped."""

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from WristQCLib.agreement import Agreement
-from WristQCLib.labelling import NO_STORE, Labelling, LabelState, Standing
+from WristQCLib.labelling import NO_IMAGE, NO_STORE, Draft, Labelling, LabelState, Standing
 from WristQCLib.labels import LabelError
 from WristQCLib.labels.conflicts import Conflict
+from WristQCLib.labels.reading import Reading
 from WristQCLib.labels.store import LabelStore
 from WristQCLib.labels.store_document import key_of
 from WristQCLib.report import ReportError
@@ -81,6 +82,8 @@ class LabellingSection:
         self.states = LabelStates(review, self.labelling)
         self._keep_images = True
         self._states: dict[WorkItem, LabelState] = {}
+        self._asked: dict[WorkItem, tuple[object, object, LabelState]] = {}
+        self._progress_is_known = False
         self._worker: Worker[_Task, Any] = Worker(_worked)
         self._window: AgreementWindow | None = None
         self.rest_timer = make_timer(self.REST_MS, self.show, once=True)
@@ -104,7 +107,7 @@ class LabellingSection:
             self._take_work(0.1)
         self._worker.close()
         if self._window is not None:
-            self._window.close()
+            self._window.end()
 
     @property
     def busy(self) -> bool:
@@ -141,7 +144,7 @@ class LabellingSection:
             self._tell("\n".join(store.problems) if store is not None else "")
         if store is not self.labelling.store:
             self.labelling.store = store
-            self.states.forget()
+            self._forget()
             self._on_open()
             self._on_change()
         self.show()
@@ -169,6 +172,7 @@ class LabellingSection:
     def refresh(self) -> None:
         """See who accepts now, and what others have accepted meanwhile."""
         _reader = self.labelling.reader  # asked for, so that images are shown as this one left them
+        self._forget()
         if self.labelling.store is None:
             self.folder_timer.start()
             return
@@ -177,8 +181,19 @@ class LabellingSection:
 
     def _take_standing(self, standing: Standing) -> None:
         self.labelling.take(standing)
-        self.states.forget()
+        self._forget()
         self._on_change()
+
+    def _forget(self) -> None:
+        """Ask for everything again."""
+        self._asked.clear()
+        self._progress_is_known = False
+        self.states.forget()
+
+    def show_list(self) -> None:
+        """Show how far the images are, for others are on the list or were looked at."""
+        self._progress_is_known = False
+        self.show_soon()
 
     def show_soon(self) -> None:
         """Show how far the images are, but not at each step of a mouse."""
@@ -192,13 +207,15 @@ class LabellingSection:
         with errors_shown(_("The training labels could not be read.")):
             kept = labelling.store is not None
             items = self._review.items if kept else []
-            states = {item: labelling.state(item) for item in items}
+            states = {item: self._state(item) for item in items}
             state = states.get(item) if item is not None else None
             told = self._state_told(item, state) if item is not None and state else ""
             put(ui.labelStateLabel, text=told, visible=bool(told))
             put(ui.resolveButton, visible=state is LabelState.IN_CONFLICT)
-            put(ui.labelsProgressLabel, text=self._progress_told() if items else "")
-            put(ui.labelsProgressLabel, visible=bool(items))
+            if not self._progress_is_known:
+                self._progress_is_known = True
+                told = self._progress_told() if items else ""
+                put(ui.labelsProgressLabel, text=told, visible=bool(told))
             put(ui.acceptButton, enabled=item is not None)
             put(ui.acceptNextButton, enabled=item is not None)
             put(ui.agreementButton, enabled=kept)
@@ -206,6 +223,19 @@ class LabellingSection:
                 self._states = states
                 self.states.follow_list()
                 self._on_change()
+
+    def _state(self, item: WorkItem) -> LabelState:
+        """Asked for again when the image was changed, for there may be many of them."""
+        known = self._asked.get(item)
+        if known and known[0] is item.assessment and known[1] is item.reading:
+            return known[2]
+        state = self.labelling.state(item)
+        self._asked[item] = item.assessment, item.reading, state
+        return state
+
+    def _ask_again(self, item: WorkItem) -> None:
+        self._asked.pop(item, None)
+        self._progress_is_known = False
 
     def sign(self, item: WorkItem) -> str:
         """How far an image on the list is, as shown last; empty while labels are not kept."""
@@ -275,6 +305,11 @@ class LabellingSection:
         self._accept(resolve=True)
 
     def _accept(self, *, resolve: bool) -> bool:
+        item = self._review.current
+        refusal = self.labelling.refusal(item) if item is not None else NO_IMAGE
+        if refusal:  # no folder is made for it
+            self._tell(refusal)
+            return False
         try:
             self.open(create=bool(self.folder))
             draft = self.labelling.draft(resolve=resolve)
@@ -282,10 +317,14 @@ class LabellingSection:
             self._tell(str(error))
             return False
         self._tell("")
-        settle = self.labelling.settle
-        self._begin(draft.save, partial(settle, draft), partial(settle, draft, None))
+        self._ask_again(draft.item)
+        self._begin(draft.save, partial(self._settle, draft), partial(self._settle, draft, None))
         self.show()
         return True
+
+    def _settle(self, draft: Draft, reading: Reading | None) -> None:
+        self.labelling.settle(draft, reading)
+        self._ask_again(draft.item)
 
     # Agreement ----------------------------------------------------------------------------------
 

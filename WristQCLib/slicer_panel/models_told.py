@@ -9,6 +9,12 @@ from WristQCLib.translation import translator
 
 _ = translator(__file__)
 
+FIGURES = 2
+"""As many figures are told; the first are those that a model is judged by."""
+_UNITS = {"_mm": " mm", "_percent": " %"}
+_SIMULATED = "simulated_"
+"""Of simulated images, which no reader has labelled."""
+
 
 def models_told(models: Iterable[KnownModel]) -> str:
     """A line for each model."""
@@ -32,8 +38,16 @@ def _learned(from_what: Provenance) -> str:
         told.append(_("readers: {readers}").format(readers=from_what.readers))
     if from_what.date:
         told.append(from_what.date)
-    told += [
-        f"{name.replace('_', ' ')}: {before:.3g} → {after:.3g}"
-        for name, (before, after) in from_what.figures.items()
-    ]
+    names = [name for name in from_what.figures if not name.startswith(_SIMULATED)]
+    told += [_figure(name, *from_what.figures[name]) for name in names[:FIGURES]]
     return ", ".join(told)
+
+
+def _figure(name: str, before: float, after: float) -> str:
+    """``"MRE 3.14 → 2.50 mm"``, from ``"mre_mm"``."""
+    for ending, unit in _UNITS.items():
+        if name.endswith(ending):
+            short = name.removesuffix(ending)
+            short = short.upper() if len(short) == 3 else short.replace("_", " ")
+            return f"{short} {before:.3g} → {after:.3g}{unit}"
+    return f"{name.replace('_', ' ')} {before:.3g} → {after:.3g}"

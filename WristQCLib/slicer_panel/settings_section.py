@@ -8,7 +8,7 @@ from typing import Any
 
 from WristQCLib.assessors import Settings
 from WristQCLib.model_set import BUNDLED_MODELS
-from WristQCLib.models.provenance import known_models
+from WristQCLib.models.provenance import known_models, models_folder
 from WristQCLib.packages import Declined
 from WristQCLib.slicer_panel.models_told import models_told
 from WristQCLib.slicer_panel.qt_tools import errors_shown, put
@@ -62,8 +62,13 @@ class SettingsSection:
 
     def assessing(self, *, use_models: bool, device: str) -> Settings:
         """How to assess."""
-        models, protocol = self._ui.modelsPathLineEdit, self._ui.protocolPathLineEdit
-        return Settings(use_models, device, models.currentPath, protocol.currentPath)
+        folder, protocol = self._models_folder(), self._ui.protocolPathLineEdit.currentPath
+        return Settings(use_models, device, str(folder or ""), protocol)
+
+    def _models_folder(self) -> Path | None:
+        """The folder that was chosen, None for the models that come with WristQC."""
+        path = self._ui.modelsPathLineEdit.currentPath
+        return models_folder(Path(path)) if path else None
 
     def show_packages(self) -> None:
         """What is missing, with the button that installs it."""
@@ -81,8 +86,7 @@ class SettingsSection:
 
     def show_models(self) -> None:
         """Which models are used, and what they learned from."""
-        folder = self._ui.modelsPathLineEdit.currentPath
-        told = models_told(known_models(Path(folder) if folder else BUNDLED_MODELS))
+        told = models_told(known_models(self._models_folder() or BUNDLED_MODELS))
         put(self._ui.modelsToldLabel, text=told or _("There are no model bundles in this folder."))
 
     def _on_install(self, *_unused: object) -> None:

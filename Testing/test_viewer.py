@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import string
 
@@ -9,15 +10,20 @@ import pytest
 from test_sample_data import SAMPLES, true_keypoints
 
 from WristQCLib.advice import advise
+from WristQCLib.agreement_tables import Part, Table
 from WristQCLib.artefact import ArtefactFinding
 from WristQCLib.assessor import Assessor, NoModels, reassess
 from WristQCLib.findings import Finding, Side, View
 from WristQCLib.keypoints import Keypoint, Keypoints
+from WristQCLib.labelling import Progress
 from WristQCLib.labels import ImageLabels, write_labelme, write_markups
 from WristQCLib.radiograph import read_radiograph
 from WristQCLib.recall import Memory, Stated, remember
 from WristQCLib.sources import ImageSource
-from WristQCLib.viewer import page, rows
+from WristQCLib.viewer import check_rows, page, rows
+from WristQCLib.viewer.acceptance import opened
+from WristQCLib.viewer.ahead import ReadAhead
+from WristQCLib.viewer.check_rows import Check
 from WristQCLib.viewer.guard import Guard, is_loopback
 from WristQCLib.viewer.language import LANGUAGES, Language, codes, read_dictionary
 from WristQCLib.viewer.saved import SavedLabels
@@ -239,6 +245,22 @@ def item(name, study="", grade_of=None):
     return WorkItem(ImageSource(name, FRONTAL), study=study, assessment=grade_of)
 
 
+def test_images_are_read_ahead_as_they_would_be_read_now(tmp_path):
+    wanted, other, broken = item("a"), item("b"), WorkItem(ImageSource("c", tmp_path / "c.dcm"))
+
+    async def walk() -> None:
+        ahead = ReadAhead()
+        ahead.want([broken, wanted, other])
+        await ahead._reading
+        assert ahead.of([wanted, broken]).keys() == {wanted}
+        wanted.side = Side.LEFT  # stated since
+        assert ahead.of([wanted, other]).keys() == {other}
+        ahead.want([wanted])
+        assert ahead.of([other]) == {}
+
+    asyncio.run(walk())
+
+
 def test_images_of_a_study_stand_together_where_its_first_one_stands():
     a, b, c, d = item("a", "1"), item("b"), item("c", "1"), item("d")
     assert [study.items for study in rows.studies([a, b, c, d])] == [(a, c), (b,), (d,)]
@@ -277,3 +299,61 @@ def test_who_the_patient_is_is_shown_only_when_asked_for():
     assert len(identity) >= 3
     assert not {i.value for i in identity} & {row["value"] for row in hidden}
     assert {i.value for i in identity} <= {row["value"] for row in shown}
+
+
+# Labelling ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("check", "others", "said"),
+    [
+        (Check.NOT_CHECKED, (), "not checked"),
+        (Check.BY_OTHERS, ("Eve", "Lin"), "checked by Eve, Lin"),
+        (Check.CHECKED, (), "checked by you"),
+        (Check.CHECKED, ("Eve",), "checked by you, also checked by Eve"),
+        (Check.CHANGED, ("Eve",), "changed since it was checked, also checked by Eve"),
+        (Check.CONFLICT, (), "in conflict"),
+    ],
+)
+def test_who_checked_an_image_is_told(check, others, said):
+    assert check_rows.list_look(check, others, str)["said"] == said
+    say = Language.load("zh")
+    chinese = re.sub("Eve|Lin", "", check_rows.list_look(check, others, say)["said"])
+    assert not re.search("[a-z]{3}", chinese)
+
+
+def test_an_image_that_cannot_be_read_has_no_icon():
+    assert check_rows.list_look(None, (), str)["icon"] == ""
+
+
+def test_how_far_the_readers_are_is_told_in_both_languages():
+    row = check_rows.progress_row(Progress(200, 37, 12, by_others=63), str)
+    assert (row["text"], row["others"]) == ("37 of 200 checked, 12 corrected", "63 more by others")
+    assert (row["share"], row["share_all"]) == (18.5, 50.0)
+    chinese = check_rows.progress_row(Progress(200, 37, 12, 63), Language.load("zh"))
+    assert chinese["text"] == "共 200 幅，已核对 37 幅，修正 12 幅"
+
+
+def test_images_are_counted_by_how_far_they_are():
+    found = {item("a"): Check.CHECKED, item("b"): Check.CHECKED, item("c"): Check.CONFLICT}
+    counts = {row["check"]: row["count"] for row in check_rows.check_counts(found, str)}
+    assert counts == {"not checked": 0, "checked": 2, "in conflict": 1}
+
+
+def test_what_tables_are_about_stands_above_the_first_of_them():
+    tables = [
+        Table(Part.AGAINST, "Ada", title, ("Grade", "n"), (("<b>", "3"),)) for title in ("x", "y")
+    ]
+    shown = check_rows.table_rows(tables, str)
+    assert [row["about"] for row in shown] == ["System against readers · Ada", ""]
+    assert shown[0]["rows"] == [["<b>", "3"]]
+
+
+def test_a_folder_without_a_store_is_left_as_it_is_and_one_that_cannot_be_one_is_told(tmp_path):
+    assert opened(tmp_path / "labels") == (None, [])
+    assert not (tmp_path / "labels").exists()
+    (tmp_path / "file").write_text("")
+    store, notes = opened(tmp_path / "file")
+    assert store is None
+    assert len(notes) == 1
+    assert str(tmp_path / "file") in notes[0]

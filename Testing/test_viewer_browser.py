@@ -27,6 +27,8 @@ from WristQCLib.assessor import Assessor, NoModels, reassess
 from WristQCLib.findings import Side
 from WristQCLib.keypoints import Keypoint, Keypoints
 from WristQCLib.labels import ImageLabels, read_labelme, write_labelme
+from WristQCLib.labels.reading import Reading
+from WristQCLib.labels.store import LabelStore
 from WristQCLib.radiograph import Radiograph, read_radiograph
 from WristQCLib.resources import RESOURCES
 
@@ -492,6 +494,109 @@ def test_what_was_saved_or_corrected_is_there_after_stop_and_start(browser, stud
         page.close()
     finally:
         server.stop()
+
+
+# Accepting ---------------------------------------------------------------------------------------
+
+
+def icons(page: Page) -> list[str]:
+    """What the list says of each image: the last word of its icon's class."""
+    marks = page.locator("#studies .check").all()
+    return [re.findall(r"mdi-[\w-]+", mark.get_attribute("class") or "")[-1] for mark in marks]
+
+
+@pytest.fixture
+def pair(studies, tmp_path) -> tuple[Path, Path]:
+    """Folders of a study of two views whose points are known, and for what is accepted."""
+    images, out = tmp_path / "images", tmp_path / "out"
+    shutil.copytree(studies, images, ignore=lambda *_: ["broken.dcm", "lateral_no_spacing.dcm"])
+    write_labels(images, out, "frontal_good", "lateral_good")
+    return images, out
+
+
+def test_images_are_accepted_one_after_the_other_and_are_so_at_the_next_start(browser, pair):
+    images, out = pair
+    server = start(images, out, NO_MODELS)
+    try:
+        page = opened(browser, server.url)
+        progress, message = page.locator("#progress"), page.locator("#message")
+        expect(progress).to_have_text("0 of 2 checked, 0 corrected")
+        assert not (out / "labels").exists()  # who only looks leaves nothing behind
+        choose(page, "frontal_good")
+        page.keyboard.press("Enter")
+        expect(page.locator("#studies .v-list-item--active")).to_contain_text("lateral_good")
+        expect(progress).to_have_text("1 of 2 checked, 0 corrected")
+        page.click("#accept")
+        expect(progress).to_have_text("2 of 2 checked, 0 corrected")
+        expect(page.locator("#check")).to_have_text("checked by you")
+        page.keyboard.press("n")
+        expect(message).to_have_text("All images are checked.")
+        page.click("#tab-corrections")
+        page.click("#artefact-present")
+        expect(page.locator("#check")).to_have_text("changed since it was checked")
+        page.keyboard.press("a")
+        expect(page.locator("#check")).to_have_text("checked by you")
+        score = total(page)
+        assert icons(page) == ["mdi-check-circle"] * 2
+        page.close()
+        _, printed = server.stop()
+        assert "not saved" not in printed
+        server = start(images, out, NO_MODELS)
+        page = opened(browser, server.url)
+        expect(page.locator("#progress")).to_have_text("2 of 2 checked, 0 corrected")
+        choose(page, "lateral_good")
+        expect(page.locator("#total")).to_have_text(score)
+        assert icons(page) == ["mdi-check-circle"] * 2
+        page.close()
+    finally:
+        server.stop()
+    store = LabelStore.open(out / "labels", create=False)
+    assert sorted(len(image.readings) for image in store) == [1, 2]
+    assert all(image.image_path for image in store)
+    assert {r.reader for image in store for r in image.readings} == {"Ada"}
+
+
+def test_another_reader_sees_what_was_checked_and_where_they_disagree(browser, pair):
+    images, out = pair
+    radiograph, assessment = labelled(images / "frontal_good.dcm")
+    store = LabelStore.open(out / "labels")
+    elsewhere = moved(assessment, "radial_styloid", (9.0, 0.0))
+    store.accept(Reading.accept(elsewhere, radiograph, reader="Eve", predicted=None))
+    server = start(images, out, NO_MODELS)
+    try:
+        page = opened(browser, server.url)
+        expect(page.locator("#by-others")).to_have_text("1 more by others")
+        choose(page, "frontal_good")
+        expect(page.locator("#check")).to_have_text("checked by Eve")
+        page.keyboard.press("a")
+        expect(page.locator("#check")).to_have_text("in conflict, also checked by Eve")
+        assert icons(page) == ["mdi-alert-circle", "mdi-circle-outline"]
+        page.click("#filter-in-conflict")
+        expect(page.locator("#studies .v-list-item")).to_have_count(1)
+        page.click("#filter-in-conflict")
+        page.click("#agreement")
+        expect(page.locator("#conflicts")).to_contain_text("radial styloid 9.0 mm apart")
+        expect(page.locator("#agreement-card")).to_contain_text("Ada and Eve")
+        page.click("#decide")
+        expect(page.locator("#conflicts")).to_have_count(0)
+        page.click("#agreement-close")
+        expect(page.locator("#check")).to_contain_text("checked by you")
+        # Another program stores something: it is seen without anybody asking.
+        radiograph, assessment = labelled(images / "lateral_good.dcm")
+        store.accept(Reading.accept(assessment, radiograph, reader="Eve", predicted=None))
+        expect(page.locator("#by-others")).to_have_text("1 more by others")
+        page.close()
+    finally:
+        server.stop()
+    assert store.conflicts() == []
+
+
+def test_an_image_with_points_to_place_is_refused_in_one_sentence(page):
+    choose(page, "lateral_no_spacing")
+    page.keyboard.press("a")
+    expect(page.locator("#message")).to_contain_text("Place these points of lateral_no_spacing")
+    expect(page.locator("#progress")).to_have_text("0 of 3 checked, 0 corrected")
+    page.locator(".v-snackbar__actions button", has_text="Close").click()
 
 
 # Who may come ------------------------------------------------------------------------------------

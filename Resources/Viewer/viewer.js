@@ -18,8 +18,9 @@
     if (event.ctrlKey || event.metaKey) key = `Ctrl+${event.shiftKey ? "Shift+" : ""}${key}`;
     if (!KEYS.has(key)) return;
     // Enter is first of all for what has the focus; the image that is shown needs none.
-    const focused = target.closest?.("button, a, [tabindex]:not(.v-list-item--active)");
-    if (key === "Enter" && focused && focused !== document.body) return;
+    const focused = target.closest?.("button, a, .v-chip, .v-list-item");
+    const shown = focused?.classList.contains("v-list-item--active");
+    if (key === "Enter" && focused && !shown) return;
     event.preventDefault();
     event.stopPropagation();
     if (event.repeat && ONCE.has(key)) return;

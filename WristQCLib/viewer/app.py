@@ -25,11 +25,12 @@ from WristQCLib.scene import SceneAssessment, SceneError
 from WristQCLib.stated import StatementError, spacing_may_be_stated, stated_spacing
 from WristQCLib.viewer import page, rows
 from WristQCLib.viewer.acceptance import Acceptance
+from WristQCLib.viewer.ahead import ReadAhead
 from WristQCLib.viewer.language import Language
 from WristQCLib.viewer.saved import SavedLabels
 from WristQCLib.viewer.settings import Settings
 from WristQCLib.viewer.slices import SliceViews, Tool
-from WristQCLib.worklist import Order, WorkItem, first_look
+from WristQCLib.worklist import Order, WorkItem, counterpart, first_look
 
 if TYPE_CHECKING:
     from trame_server import Server
@@ -78,6 +79,7 @@ class Viewer:
         self._running: asyncio.Task[None] | None = None
         self._resting: asyncio.TimerHandle | None = None
         self._saving = False
+        self._ahead = ReadAhead()
         self._set_first_state()
         self._slices = SliceViews(server, self._scene_app, page.draw_over, self._views_changed)
         self.review = Review(self._scene_app.scene, self._slices.show, self, person=settings.person)
@@ -294,15 +296,32 @@ class Viewer:
             self._show(listed[place])
 
     def _show(self, item: WorkItem) -> None:
-        read = {}
+        read = self._ahead.of(self.review.items)
         self._server.state.chosen_tasks = []
         if item.assessment is None and not item.problem:
             try:
-                read[item] = item.read()
+                read[item] = read.get(item) or item.read()
                 item.assessment = first_look(read[item], self._assessor.protocol)
             except RadiographError as error:
                 item.problem = str(error)
         self.review.show(item, read)
+        self._read_ahead(item)
+
+    def _read_ahead(self, shown: WorkItem) -> None:
+        """Have those ready that come after the one that is shown."""
+        items = self.review.items
+        likely: list[WorkItem] = []
+        for item in (self.acceptance.labelling.next_unchecked(self._listed()), self._after(shown)):
+            if item is not None and not item.problem:
+                other = counterpart(item, items) if self.review.both_views else None
+                likely += [each for each in (item, other) if each is not None]
+        beside = counterpart(shown, items) if self.review.both_views else None
+        self._ahead.want(item for item in dict.fromkeys(likely) if item not in (shown, beside))
+
+    def _after(self, item: WorkItem) -> WorkItem | None:
+        listed = self._listed()
+        place = listed.index(item) + 1 if item in listed else len(listed)
+        return listed[place] if place < len(listed) else None
 
     def _show_both(self) -> None:
         self.review.both_views = bool(self._server.state.both_views)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 
 from WristQCLib.findings import Finding, View
 from WristQCLib.keypoints import KEYPOINT_NAMES, Keypoints
 from WristQCLib.labels import read_labelme
-from WristQCLib.model_set import ModelSet
+from WristQCLib.model_set import BUNDLED_MODELS, ModelSet
 from WristQCLib.models import ModelError
 from WristQCLib.radiograph import read_radiograph
 from WristQCLib.resources import RESOURCES
@@ -36,7 +38,8 @@ def test_the_view_of_a_sample_is_seen_in_the_image(models, path):
 def test_keypoints_of_a_sample_are_where_its_label_has_them(models, path):
     radiograph = read_radiograph(path)
     truth = read_labelme(path.with_suffix(".json")).keypoints
-    found = Keypoints.from_points(truth.view, models.keypoints(radiograph.display(), truth.view))
+    detection = models.keypoints(radiograph.display(), truth.view)
+    found = Keypoints.from_points(truth.view, detection.keypoints)
     errors = [
         np.hypot(*np.subtract(point.position, truth[point.name].position))
         for point in found
@@ -52,7 +55,7 @@ def test_a_model_is_named_only_once_it_was_used():
     models = ModelSet(device="cpu")
     assert (models.identities, models.device) == ({}, "")
     image = read_radiograph(SAMPLES[0]).display()
-    points = models.keypoints(image, View.FRONTAL)
+    points = models.keypoints(image, View.FRONTAL).keypoints
     assert [point.name for point in points] == list(KEYPOINT_NAMES[View.FRONTAL])
     assert set(models.identities) == {"keypoints_frontal"}
     assert models.identities["keypoints_frontal"].startswith("wrist_keypoints_frontal ")
@@ -68,3 +71,12 @@ def test_an_empty_model_folder_names_the_bundle_that_it_lacks(tmp_path):
     pytest.importorskip("torch")
     with pytest.raises(ModelError, match="wrist_artefact"):
         ModelSet(tmp_path, device="cpu").artefact(np.zeros((100, 100), np.float32))
+
+
+def test_the_output_of_a_training_is_a_folder_of_models_too(tmp_path):
+    pytest.importorskip("torch")
+    shutil.copytree(BUNDLED_MODELS, tmp_path / "bundles")
+    (tmp_path / "runs").mkdir()
+    image = read_radiograph(SAMPLES[0]).display()
+    detection = ModelSet(tmp_path, device="cpu").keypoints(image, View.FRONTAL)
+    assert len(detection.keypoints) == len(KEYPOINT_NAMES[View.FRONTAL])

@@ -20,6 +20,7 @@ from WristQCLib.models import (
     ModelError,
     select_device,
 )
+from WristQCLib.models.provenance import models_folder
 from WristQCLib.resources import RESOURCES
 
 BUNDLED_MODELS = RESOURCES / "Models"
@@ -35,7 +36,8 @@ class ModelSet:
     ----------
     folder
         Holds ``wrist_view``, ``wrist_artefact``, ``wrist_keypoints_frontal`` and
-        ``wrist_keypoints_lateral``; the bundled models unless another folder is given.
+        ``wrist_keypoints_lateral``, or is the output of a training, which holds such a folder; the
+        bundled models unless another one is given.
     device
         ``"auto"`` (CUDA, then Apple MPS, then CPU) or a torch device name.
 
@@ -46,7 +48,7 @@ class ModelSet:
     """
 
     def __init__(self, folder: Path | str = BUNDLED_MODELS, device: str = "auto") -> None:
-        self._folder = Path(folder)
+        self._folder = models_folder(Path(folder))
         if not self._folder.is_dir():
             raise ModelError(f"The model folder '{folder}' does not exist; check the path.")
         self._requested_device = device

@@ -12,6 +12,7 @@ pytest.importorskip("torch")
 pytest.importorskip("monai")
 
 from Testing.test_training_data import write_labelled
+from training import fit_view
 from training.calibration import Error, fit_spread, platt
 from training.evaluate import write_csv
 from training.evaluation_report import SUBGROUPS, grade_pairs, markdown, task_pairs
@@ -206,3 +207,14 @@ def test_a_calibration_never_turns_answers_round_and_needs_both_kinds() -> None:
     assert platt([0.9, 0.8, 0.2, 0.1], [False, False, True, True]) == (1.0, 0.0)
     assert platt([0.9, 0.8], [True, True]) == (1.0, 0.0)
     assert platt([], []) == (1.0, 0.0)
+
+
+def test_the_witnesses_of_the_view_count_by_how_often_they_are_right() -> None:
+    # The first is always right, the second knows nothing.
+    witnesses = np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]] * 25)
+    lateral = witnesses[:, 0] > 0
+    constants = fit_view.fit(witnesses, lateral)
+    assert constants[0] > 3
+    assert constants[1:] == pytest.approx([0, 0], abs=1e-2)
+    assert fit_view.right(witnesses, lateral, constants) == 1.0
+    assert fit_view.right(witnesses, lateral, np.array([0.0, 1.0, 0.0])) == 0.5

@@ -92,16 +92,23 @@ class ModelSet:
         Two witnesses are heard: the view classifier, and how clearly the detector of each view sees
         its keypoints. Together they are right more often than either.
         """
-        lateral = min(max(self._view.probability(image)[View.LATERAL.value], 1e-4), 1 - 1e-4)
-        clearer = self._detector(View.LATERAL).clarity(image, 3)
-        clearer -= self._detector(View.FRONTAL).clarity(image, 2)
-        self._note("view", self._view)
-        odds = math.log(lateral / (1 - lateral))
-        odds = _CLASSIFIER_WEIGHT * odds + _CLARITY_WEIGHT * clearer + _LATERAL_BIAS
+        classifier, clearer = self.witnesses(image)
+        odds = _CLASSIFIER_WEIGHT * classifier + _CLARITY_WEIGHT * clearer + _LATERAL_BIAS
         probability = 1 / (1 + math.exp(-odds))
         if probability >= 0.5:
             return View.LATERAL, probability
         return View.FRONTAL, 1 - probability
+
+    def witnesses(self, image: np.ndarray) -> tuple[float, float]:
+        """The classifier's logit of a lateral view, and how much clearer the lateral detector sees.
+
+        For an image, (rows, columns) in [0, 1]; `training.fit_view` weighs them.
+        """
+        lateral = min(max(self._view.probability(image)[View.LATERAL.value], 1e-4), 1 - 1e-4)
+        self._note("view", self._view)
+        clearer = self._detector(View.LATERAL).clarity(image, 3)
+        clearer -= self._detector(View.FRONTAL).clarity(image, 2)
+        return math.log(lateral / (1 - lateral)), clearer
 
     def artefact(self, image: np.ndarray) -> ArtefactFinding:
         """Whether there is a foreign object in an image, (rows, columns) in [0, 1]."""

@@ -222,7 +222,9 @@ def test_a_draft_counts_at_once_and_the_next_is_based_on_it(store):
     first = labelling.draft()
     assert labelling.state(item) is LabelState.CHECKED
     assert labelling.progress == Progress(1, 1, 0)
+    assert labelling.kept()
     corrected(item)  # while it is being saved
+    assert not labelling.kept()
     assert labelling.state(item) is LabelState.CHANGED_SINCE
     second = labelling.draft()
     assert labelling.progress == Progress(1, 1, 1)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -243,8 +244,9 @@ class Labelling:
         LabelError
             If it cannot be accepted or stored, in one sentence.
         """
-        if (kept := self.kept()) is not None:
-            return kept
+        current = self._review.current
+        if current is not None and current.reading is not None and self.kept():
+            return current.reading
         draft = self.draft()
         try:
             reading = draft.save()
@@ -266,12 +268,10 @@ class Labelling:
         self.show_next()
         return reading
 
-    def kept(self) -> Reading | None:
-        """The reading of the current image if it holds all of it, so that none is to be added."""
+    def kept(self) -> bool:
+        """Whether a reading holds all of the current image, or is about to: none is to be added."""
         item = self._review.current
-        if item is None or item in self._drafts or self.state(item) is not LabelState.CHECKED:
-            return None
-        return item.reading
+        return item is not None and self.state(item) is LabelState.CHECKED
 
     def draft(self, *, resolve: bool = False) -> Draft:
         """The current image as it is now, to be stored; it counts as checked from here on.
@@ -467,7 +467,10 @@ class Labelling:
     def conflicts_by_key(self) -> dict[str, Conflict]:
         """Images whose readings contradict each other."""
         if self._conflicts is None:
-            found = self._store.conflicts() if self._store is not None else []
+            found: list[Conflict] = []
+            if self._store is not None:
+                with suppress(LabelError):  # the folder is away; accepting tells
+                    found = self._store.conflicts()
             self._conflicts = {conflict.key: conflict for conflict in found}
         return self._conflicts
 

@@ -120,7 +120,7 @@ class Acceptance:
 
     async def _accept(self, *, resolve: bool = False) -> bool:
         """Begin to store the image that is shown; its reading counts from here on."""
-        if not resolve and self.labelling.kept() is not None:
+        if not resolve and self.labelling.kept():
             return True
         try:
             await self._make_store()

@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import re
 import string
+from dataclasses import replace
 
 import pytest
 from test_sample_data import SAMPLES, true_keypoints
 
 from WristQCLib.advice import advise
-from WristQCLib.agreement_tables import Part, Table
+from WristQCLib.agreement import agreement
+from WristQCLib.agreement_tables import Part, Table, remarks, tables
 from WristQCLib.artefact import ArtefactFinding
 from WristQCLib.assessor import Assessor, NoModels, reassess
 from WristQCLib.findings import Finding, Side, View
 from WristQCLib.keypoints import Keypoint, Keypoints
 from WristQCLib.labelling import Progress
 from WristQCLib.labels import ImageLabels, write_labelme, write_markups
+from WristQCLib.labels.conflicts import conflicts_of
+from WristQCLib.labels.reading import Reading
 from WristQCLib.radiograph import read_radiograph
 from WristQCLib.recall import Memory, Stated, remember
 from WristQCLib.sources import ImageSource
@@ -357,3 +361,35 @@ def test_a_folder_without_a_store_is_left_as_it_is_and_one_that_cannot_be_one_is
     assert store is None
     assert len(notes) == 1
     assert str(tmp_path / "file") in notes[0]
+
+
+def readings_of(path, *readers):
+    """Of several people, of whom the second moved a point by a tenth of the image's height."""
+    radiograph, assessment = assessed(path)
+    predicted = reassess(assessment, keypoints=placed(path, "model:x 1"))
+    predicted = replace(predicted, models={"keypoints": "x 1"})
+    found = []
+    for place, reader in enumerate(readers):
+        points = placed(path, f"person:{reader}")
+        last = points.points[-1]
+        moved = replace(last, position=(last.position[0], last.position[1] - place * 70.0))
+        said = reassess(predicted, keypoints=points.replaced(moved))
+        said = reassess(said, artefact=ArtefactFinding.stated(place > 0, reader))
+        found.append(Reading.accept(said, radiograph, reader=reader, predicted=predicted))
+    return found
+
+
+def test_agreement_and_conflicts_are_told_in_chinese():
+    say = Language.load("zh")
+    images = [readings_of(path, "A", "B") for path in (FRONTAL, NO_SPACING)]
+    found = agreement(images)
+    conflicts = [c for n, readings in enumerate(images) for c in conflicts_of(str(n), readings)]
+    told = [
+        check_rows.table_rows(tables(found), say),
+        [say(sentence) for sentence in remarks(found)],
+        check_rows.conflict_rows(conflicts, {}, say),
+    ]
+    names = r"A and B|x 1|frontal_good\.dcm|lateral_no_spacing\.dcm|Kappa|MRE|SDR|ICC|DICOM"
+    english = [text for text in _texts(told) if re.search("[a-z]{3}", re.sub(names, "", text))]
+    assert len(conflicts) == 2
+    assert sorted(set(english)) == []

@@ -31,6 +31,8 @@ from WristQCLib.models.shape_prior import (  # noqa: E402
     beyond,
     end_at_limit,
     forearm_axis,
+    shown_length,
+    to_end_of_shaft,
     within_limit,
 )
 
@@ -147,6 +149,58 @@ def test_beyond_the_limit_the_image_is_empty_on_the_forearms_side_only() -> None
     assert ended[:541, 25].all() and not ended[541:, 25].any()
     assert ended[:300].all()
     assert end_at_limit(image, points, axis, (0.2, 0.2)) is image
+
+
+def forearm(field: int, saturated: bool = False) -> np.ndarray:
+    """A shaft 13 columns wide about column 50, in soft tissue; a shutter from row `field` on."""
+    image = np.zeros((400, 120), np.float32)
+    image[:field] = 0.2
+    image[:field, 35:66] = 0.5
+    image[:field, 44:57] = 0.9 if not saturated else 1.0
+    return image
+
+
+WRIST = {
+    "scaphoid_centre": (50.0, 30.0),
+    "distal_radius_centre": (50.0, 50.0),
+    "distal_ulna_centre": (50.0, 50.0),
+    "proximal_radius_centre": (50.0, 150.0),
+    "proximal_ulna_centre": (50.0, 295.0),
+}
+
+
+def test_a_shaft_is_shown_up_to_the_shutter_and_text_in_it_is_not_the_field() -> None:
+    image = forearm(300)
+    start, towards = np.array([50.0, 50.0]), np.array([50.0, 150.0])
+    assert shown_length(image, start, towards, 20.0) == pytest.approx(249, abs=1)
+    image[350:360] = np.tile([0.0, 1.0], 60)  # burnt-in letters
+    assert shown_length(image, start, towards, 20.0) == pytest.approx(249, abs=1)
+    # Without a shutter the field ends with the image, however bright the bone.
+    full = forearm(400, saturated=True)
+    assert shown_length(full, start, towards, 20.0) == pytest.approx(349, abs=1)
+
+
+def test_a_proximal_point_that_ends_its_shaft_too_early_is_moved_to_the_fields_end() -> None:
+    # 249 rows of 0.4 mm are 100 mm: the field ends before the twelve centimetres.
+    moved = to_end_of_shaft(forearm(300), WRIST, (0.4, 0.4))
+    assert moved["proximal_radius_centre"] == pytest.approx((50.0, 299.0), abs=1.0)
+    assert moved["proximal_ulna_centre"] == WRIST["proximal_ulna_centre"]  # near enough
+    assert moved["scaphoid_centre"] == WRIST["scaphoid_centre"]
+
+
+def test_with_a_known_spacing_a_long_shaft_ends_at_twelve_centimetres() -> None:
+    # 120 mm are 150 rows of 0.8 mm.
+    moved = to_end_of_shaft(forearm(400), WRIST, (0.8, 0.8))
+    assert moved["proximal_radius_centre"] == pytest.approx((50.0, 200.0))
+    assert moved["proximal_ulna_centre"] == pytest.approx((50.0, 200.0))
+
+
+def test_without_a_spacing_only_a_shaft_that_is_surely_short_is_followed() -> None:
+    # The unit of 20 rows is 25 mm at most: 249 rows could be 311 mm, 79 rows only 99 mm.
+    assert to_end_of_shaft(forearm(300), WRIST, None) == WRIST
+    near = WRIST | {"proximal_radius_centre": (50.0, 90.0)}
+    moved = to_end_of_shaft(forearm(130), near, None)
+    assert moved["proximal_radius_centre"] == pytest.approx((50.0, 129.0), abs=1.0)
 
 
 def test_a_constant_or_tiny_image_is_answered_without_failing(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from WristQCLib.models.shape_prior import (
     beyond,
     end_at_limit,
     forearm_axis,
+    to_end_of_shaft,
     within_limit,
 )
 
@@ -233,7 +234,7 @@ class KeypointDetector(BundledModel):
             for name, heat_map, probability in zip(self.names, heat_maps, presence, strict=True)
         }
         if axis is None:
-            axis = self._axis(self._there(located))
+            axis = self._axis(self._places(located))
         if axis is None:
             return features, located
         rows, columns = np.indices(heat_maps.shape[1:])
@@ -279,7 +280,7 @@ class KeypointDetector(BundledModel):
         """Where the forearm begins and which way it goes, see `forearm_axis`."""
         return forearm_axis(self.view, points)
 
-    def _there(self, located: Mapping[str, Located]) -> dict[str, tuple[float, float]]:
+    def _places(self, located: Mapping[str, Located]) -> dict[str, tuple[float, float]]:
         """Positions of the points that may be in the image: they guide the search for others."""
         return {
             name: point.position
@@ -295,7 +296,7 @@ class KeypointDetector(BundledModel):
     ) -> dict[str, Located]:
         """Refine positions by a closer look; keep the first where the second is not credible."""
         refined = dict(first)
-        there = self._there(first)
+        there = self._places(first)
         axis = self._axis(there)
         if axis is not None and spacing is not None:
             there = within_limit(there, spacing)
@@ -328,7 +329,10 @@ class KeypointDetector(BundledModel):
                 if tells_presence:
                     presence = mean_odds(presence, second[name].presence)
                 refined[name] = replace(refined[name], presence=presence)
-        return refined
+        if axis is None:
+            return refined
+        ended = to_end_of_shaft(grey, self._places(refined), spacing)
+        return refined | {n: replace(refined[n], position=ended[n]) for n in ended}
 
     def keypoints(self, located: Mapping[str, Located], size: tuple[int, ...]) -> list[Keypoint]:
         """What `locate` saw in an image of `size` (rows, columns), as keypoints."""

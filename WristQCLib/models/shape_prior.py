@@ -43,6 +43,102 @@ def beyond(axis: Points, positions: Points) -> npt.NDArray[np.bool_]:
     return np.asarray((positions - start) @ direction > 0.0)
 
 
+UNIT_MM = (15.0, 25.0)
+"""From the scaphoid's centre to the distal radius', whatever the age and the projection."""
+
+FIELD_HALF_WIDTH = 0.5
+"""Half width of the strip along a shaft that tells exposed from collimated, in that unit: a shaft
+and the soft tissue on its sides, which are never of one grey as a shutter is."""
+
+SHUTTER_BAND, EXPOSED_SHARE = 0.05, 0.25
+"""Grey values this near to the shutter's are its own; a step of the strip with a larger share of
+others is exposed."""
+
+SHUTTER_WIDTH = 0.3
+"""Least width of a shutter, in that unit: what lies beyond (burnt-in text) is not of the field."""
+
+NEAR_END = 0.1
+"""A point that ends its shaft within this share of the shaft's length is left where it was seen."""
+
+
+def shown_length(image: FloatImage, start: Points, towards: Points, unit: float) -> float:
+    """How far a shaft is shown: from `start` in a direction, to where the exposed field ends.
+
+    Parameters
+    ----------
+    image
+        (rows, columns), normalised.
+    start, towards
+        (x, y) in pixels: a point in the field, and another one in the direction.
+    unit
+        Of `FIELD_HALF_WIDTH` and `SHUTTER_WIDTH`, in pixels.
+
+    Returns
+    -------
+    Pixels. Where no shutter follows, the field ends with the image.
+    """
+    rows, columns = image.shape
+    direction = (towards - start) / max(float(np.hypot(*(towards - start))), 1e-9)
+    steps = np.arange(int(np.hypot(rows, columns)) + 1)
+    centres = start + steps[:, None] * direction
+    inside = ((centres > -0.5) & (centres < np.array([columns, rows]) - 0.5)).all(axis=1)
+    length = int(np.argmin(inside)) if not inside.all() else len(steps)
+    if length < 2:
+        return 0.0
+    half_width = FIELD_HALF_WIDTH * unit
+    across = np.linspace(-half_width, half_width, 21)[:, None] * (-direction[1], direction[0])
+    strip = (centres[:length, None] + across).round().astype(int)
+    x, y = strip[..., 0].clip(0, columns - 1), strip[..., 1].clip(0, rows - 1)
+    grey = image[y, x]
+    other = np.abs(grey - np.median(grey[-1])) > SHUTTER_BAND
+    exposed = np.flatnonzero(other.mean(axis=1) > EXPOSED_SHARE)
+    if not len(exposed):
+        return 0.0
+    shutters = np.flatnonzero(np.diff(exposed) > max(SHUTTER_WIDTH * unit, 2.0))
+    return float(exposed[shutters[0]] if len(shutters) else exposed[-1])
+
+
+def to_end_of_shaft(
+    image: FloatImage, points: Positions, spacing: tuple[float, float] | None
+) -> dict[str, tuple[float, float]]:
+    """The points, with proximal ones that do not end their shaft moved along it to its end.
+
+    A watch, a plate or an unusual size of the wrist can make a network end a shaft too early.
+
+    Parameters
+    ----------
+    image
+        (rows, columns), normalised.
+    points
+        (x, y) in pixels.
+    spacing
+        (x, y) in mm per pixel. Without it a shaft is followed only where it surely ends within the
+        limit.
+    """
+    moved = dict(points)
+    if any(name not in points for name in FOREARM):
+        return moved
+    unit = float(np.hypot(*np.subtract(points[FOREARM[0]], points[FOREARM[1]])))
+    for proximal, distal in zip(PROXIMAL, DISTAL, strict=True):
+        if proximal not in points or distal not in points:
+            continue
+        start, end = np.array(points[distal]), np.array(points[proximal])
+        length = float(np.hypot(*(end - start)))
+        if length < unit:  # too short to tell the shaft's direction
+            continue
+        shown = shown_length(image, start, end, unit)
+        if spacing is None:
+            if shown * UNIT_MM[1] / unit > PROXIMAL_LIMIT_MM:
+                continue
+            limit = shown
+        else:
+            limit = PROXIMAL_LIMIT_MM * length / float(np.hypot(*((end - start) * spacing)))
+        if limit < shown or length < shown * (1.0 - NEAR_END):
+            x, y = start + (end - start) * (min(shown, limit) / length)
+            moved[proximal] = (float(x), float(y))
+    return moved
+
+
 def within_limit(points: Positions, spacing: tuple[float, float]) -> dict[str, tuple[float, float]]:
     """The points, with the proximal ones drawn back along their bones to the limit.
 

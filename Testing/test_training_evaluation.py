@@ -16,7 +16,7 @@ from training import fit_view
 from training.calibration import Error, fit_spread, platt
 from training.evaluate import write_csv
 from training.evaluation_report import SUBGROUPS, grade_pairs, markdown, task_pairs
-from training.export import decided_threshold
+from training.export import balanced, decided_threshold
 from training.labels import read_label
 from training.metrics import (
     bootstrap_interval,
@@ -218,3 +218,14 @@ def test_the_witnesses_of_the_view_count_by_how_often_they_are_right() -> None:
     assert constants[1:] == pytest.approx([0, 0], abs=1e-2)
     assert fit_view.right(witnesses, lateral, constants) == 1.0
     assert fit_view.right(witnesses, lateral, np.array([0.0, 1.0, 0.0])) == 0.5
+
+
+def test_real_images_count_as_much_as_simulated_ones(tmp_path: Path) -> None:
+    label = read_label(write_labelled(tmp_path, "one", {"radial_styloid": (20.0, 30.0)}))
+    simulated, real = replace(label, factors={"age": 30}), replace(label, factors={})
+    images = [(simulated, k) for k in range(7)] + [(real, 7), (real, 8)]
+    weighed = balanced(images)
+    assert sum(not found.factors for found, _ in weighed) == 6
+    assert sorted({number for _, number in weighed}) == list(range(9))
+    assert balanced(images[:7]) == images[:7]
+    assert balanced([]) == []

@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import monai
 import numpy as np
@@ -38,6 +38,8 @@ from WristQCLib.models import ImageClassifier, KeypointDetector
 from WristQCLib.models.bundles import INFERENCE, METADATA, NETWORKS, TRAIN, WEIGHTS, Bundle
 from WristQCLib.models.familiarity import Familiarity
 from WristQCLib.models.gu2net import of_domains
+
+T = TypeVar("T")
 
 THRESHOLD_RANGE, FEW_CASES = (0.2, 0.6), 20
 """A threshold that fewer absent (or present) points decide is kept within this range."""
@@ -222,19 +224,23 @@ def calibrate_keypoints(
 ) -> dict[str, Any]:
     """Thresholds, spreads and figures of a detector on validation images.
 
-    The detector must have been exported with thresholds of 0 and plain spreads.
+    The detector must have been exported with thresholds of 0 and plain spreads. Real images count
+    as much as simulated ones, however few they are: errors are larger there.
     """
     located = [
         (label, detector.locate(read_image(label.image_path), known_spacing(label)))
         for label in labels
     ]
-    detector.thresholds = {
+    weighed = balanced(located)
+    thresholds = {
         name: decided_threshold(
-            [points[name].presence for label, points in located if name not in label.unknown],
-            [name in label.points for label, _ in located if name not in label.unknown],
+            [points[name].presence for label, points in weighed if name not in label.unknown],
+            [name in label.points for label, _ in weighed if name not in label.unknown],
         )
         for name in detector.names
     }
+    # Some of the images count several times, so that few of them may decide.
+    detector.thresholds = {n: float(np.clip(t, *THRESHOLD_RANGE)) for n, t in thresholds.items()}
     errors = [
         Error(
             name,
@@ -242,7 +248,7 @@ def calibrate_keypoints(
             point.extent,
             point.height,
         )
-        for label, points in located
+        for label, points in weighed
         for name, point in points.items()
         if name in label.points and point.presence >= detector.thresholds[name]
     ]
@@ -269,6 +275,16 @@ def calibrate_keypoints(
         "spread_exponents": list(detector.spread_exponents),
         "figures": figures,
     }
+
+
+def balanced(
+    images: Sequence[tuple[LabelledImage, T]],
+) -> list[tuple[LabelledImage, T]]:
+    """The images with the rarer kind, real or simulated, repeated until both are about as many."""
+    real = [image for image in images if not image[0].factors]
+    simulated = [image for image in images if image[0].factors]
+    few, many = sorted((real, simulated), key=len)
+    return few * (len(many) // len(few) if few else 0) + many
 
 
 def decided_threshold(scores: Sequence[float], truth: Sequence[bool]) -> float:

@@ -90,7 +90,7 @@ SEEN_SHARE, EMPTY_SHARE = 0.08, 0.01
 """A cell counts as one with a foreign object from the first share of its area on, as one without
 up to the second; what lies between is not judged."""
 
-RARE_CELL_WEIGHT, MOST_CELLS = 5.0, 128.0
+RARE_CELL_WEIGHT, MOST_CELLS = 5.0, 64.0
 """Weight of a cell with a foreign object beside one without, of which there are many more. All such
 cells of an image weigh no more than the second number of them: a cast does not outweigh rings."""
 

@@ -25,8 +25,8 @@ from WristQCLib.resources import RESOURCES
 
 BUNDLED_MODELS = RESOURCES / "Models"
 
-_CLASSIFIER_WEIGHT, _CLARITY_WEIGHT, _LATERAL_BIAS = 0.66, 21.2, 0.89
-"""Logistic regression of the view on 387 simulated and 19 real validation images."""
+_CLASSIFIER_WEIGHT, _CLARITY_WEIGHT, _LATERAL_BIAS = 0.83, 17.22, 0.69
+"""Logistic regression of the view on 279 simulated and 21 real images (`training.fit_view`)."""
 
 
 class ModelSet:

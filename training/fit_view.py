@@ -23,7 +23,7 @@ from WristQCLib.model_set import BUNDLED_MODELS, ModelSet
 
 Witnesses = npt.NDArray[np.float64]
 
-SHRINKAGE = 1e-3
+SHRINKAGE = 1e-5
 """Weight of the squared constants: few errors must not make them endless."""
 
 

@@ -29,6 +29,7 @@ from WristQCLib.models.shape_prior import (
     to_end_of_shaft,
     within_limit,
 )
+from WristQCLib.models.upright import LEAST_TILT_DEG, Turned, forearm_tilt
 
 if TYPE_CHECKING:
     import torch
@@ -164,8 +165,7 @@ class KeypointDetector(BundledModel):
         ModelError
             If this is no grey image of at least 2x2 pixels.
         """
-        grey, features, first = self._first_look(image)
-        located = self.look_again(grey, first, spacing) if self.refines else first
+        features, located = self._located(image, spacing)
         novelty = None if self.familiarity is None else self.familiarity.novelty(features)
         return Detection(self.keypoints(located, image.shape), novelty)
 
@@ -177,8 +177,43 @@ class KeypointDetector(BundledModel):
         self, image: npt.NDArray[np.generic], spacing: tuple[float, float] | None = None
     ) -> dict[str, Located]:
         """Where each keypoint would be, whether it is in the image or not; as for `detect`."""
-        grey, _, first = self._first_look(image)
-        return self.look_again(grey, first, spacing) if self.refines else first
+        return self._located(image, spacing)[1]
+
+    def _located(
+        self, image: npt.NDArray[np.generic], spacing: tuple[float, float] | None
+    ) -> tuple[Features, dict[str, Located]]:
+        """The features of the first look, and what all looks together find."""
+        grey, features, first = self._first_look(image)
+        if not self.refines:
+            return features, first
+        located = self.look_again(grey, first, spacing)
+        tilt = forearm_tilt(self._places(located)) if self.view is View.LATERAL else 0.0
+        square = spacing is None or math.isclose(*spacing, rel_tol=0.01)
+        if abs(tilt) >= LEAST_TILT_DEG and square:
+            located = self._located_upright(grey, located, tilt, spacing)
+        return features, located
+
+    def _located_upright(
+        self,
+        grey: FloatImage,
+        tilted: Mapping[str, Located],
+        tilt: float,
+        spacing: tuple[float, float] | None,
+    ) -> dict[str, Located]:
+        """All looks once more with the forearm upright; presence stays as it was seen first."""
+        turned = Turned.by(grey, tilt)
+        whole = Letterbox.whole(turned.image.shape, self.input_size, self.isotropic)
+        upright = self.look_again(turned.image, self.look(turned.image, whole)[1], spacing)
+        return {
+            name: replace(
+                upright[name],
+                position=turned.back(upright[name].position),
+                presence=before.presence,
+            )
+            if upright[name].height >= MIN_HEIGHT_RATIO * before.height
+            else before
+            for name, before in tilted.items()
+        }
 
     def clarity(self, image: npt.NDArray[np.generic], count: int) -> float:
         """How clearly the view's keypoints are seen: tells an image of this view from others.

@@ -209,6 +209,13 @@ def test_an_image_that_was_held_out_once_is_held_out_always() -> None:
     assert not (keys(many.train) | keys(many.validation)) & keys(many.held_out)
 
 
+def test_of_ten_images_four_are_held_out_and_six_learned_from() -> None:
+    parts = parted(images(10), 0.01)
+    line = sorted(range(10), key=lambda k: place(f"key{k}", "held out"))
+    assert keys(parts.held_out) == {f"key{k}" for k in line[:4]}
+    assert len(parts.train) + len(parts.validation) == 6
+
+
 def test_the_place_of_an_image_follows_from_a_digest_that_never_changes() -> None:
     digest = hashlib.sha256(b"held out:key7").digest()
     assert place("key7", "held out") == int.from_bytes(digest[:6], "big") / 2**48
@@ -603,10 +610,9 @@ def said(arguments: list[str]) -> tuple[int, str]:
     ("count", "keep", "changes", "expected"),
     [
         (0, True, {}, "The label store is empty; accept some images first."),
-        (9, True, {}, "9 images with labels of keypoints are too few; it takes 16 or more."),
+        (9, True, {}, "9 images with labels of keypoints are too few; it takes 10 or more."),
         (16, False, {}, "The pixels of all 16 labelled images are missing; name the folder of"),
-        (30, True, {"held_out": 0.05}, "images with labels of keypoints are held out, and it"),
-        (30, True, {"held_out": 0.9}, "are left to learn from, and it takes 8"),
+        (30, True, {"held_out": 0.9}, "are left to learn from, and it takes 6"),
     ],
 )
 def test_what_a_store_lacks_is_said_in_one_sentence(

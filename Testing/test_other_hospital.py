@@ -192,11 +192,15 @@ def known(count: int, start: int = 0) -> list[dict[str, object]]:
     return [{"key": f"image {n}", "object": n % 2 == 0} for n in range(start, start + count)]
 
 
-def test_few_labels_hold_out_a_larger_share_so_that_models_can_be_judged() -> None:
-    few, many = held_out_share([known(24)], True), held_out_share([known(200)], True)
-    assert many == 0.2 and few > 0.2
-    held_out = [i for i in known(24) if place(str(i["key"]), "held out") < few]
-    assert len(held_out) >= 8 and 24 - len(held_out) >= 8
+def test_a_larger_share_is_held_out_where_too_few_of_a_kind_would_be() -> None:
+    # Only the images that are held out last have an object: a fifth of 20 are the first four.
+    line = sorted((f"image {n}" for n in range(20)), key=lambda key: place(key, "held out"))
+    late = [{"key": key, "object": number >= 5} for number, key in enumerate(line)]
+    share = held_out_share([late], True)
+    assert share > 0.2
+    out = [image for image in late if place(str(image["key"]), "held out") < share]
+    assert sum(bool(image["object"]) for image in out) >= 2 and 20 - len(out) >= 6
+    assert held_out_share([late], False) == 0.2
 
 
 def test_all_ways_of_choosing_as_many_hold_out_the_same_share() -> None:

@@ -28,17 +28,14 @@ from training.finetune_outcome import FineTuneError, Options, Outcome, TaskOutco
 from training.finetune_report import write_report
 from training.finetune_task import FineTuning
 from training.simulated_data import simulated_images
-from training.store_data import Parts, StoreData, parted, read_store
+from training.store_data import FEWEST_HELD_OUT, Parts, StoreData, parted, read_store
 from training.telling import Telling
 from WristQCLib.labels import LabelStore
 from WristQCLib.models import select_device
 
 __all__ = ["FineTuneError", "Options", "Outcome", "TaskOutcome", "finetune"]
 
-FEWEST_HELD_OUT = 8
-"""Fewer held-out images cannot tell whether a model got better."""
-
-FEWEST_LEARNED = 8
+FEWEST_LEARNED = 6
 """Fewer images, those of validation among them, are not worth a training."""
 
 FEWEST_OF_A_KIND = 2
@@ -143,12 +140,6 @@ def lacking(task: str, parts: Parts, options: Options) -> str:
         return (
             f"{held_out + learned} {labelled} are too few; it takes"
             f" {FEWEST_HELD_OUT + FEWEST_LEARNED} or more."
-        )
-    if held_out < FEWEST_HELD_OUT:
-        return (
-            f"Only {held_out} of {held_out + learned} {labelled} are held out, and it takes"
-            f" {FEWEST_HELD_OUT} to judge a model; label more images or hold out a larger share"
-            f" than {options.held_out:g} with --held-out."
         )
     if learned < FEWEST_LEARNED:
         return (

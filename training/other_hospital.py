@@ -37,7 +37,6 @@ from rich.console import Console
 
 from training.base_bundles import write_set
 from training.finetune import (
-    FEWEST_HELD_OUT,
     FEWEST_LEARNED,
     FEWEST_OF_A_KIND,
     Options,
@@ -60,7 +59,7 @@ from training.simulate.corpus import Group, make_corpus, make_group
 from training.simulate.hospital import hospital_plan, make_hospital_group
 from training.simulated_data import SPACING, VALIDATION_FRACTION
 from training.simulated_reader import correction, item_of, truth_of
-from training.store_data import place
+from training.store_data import held_out_groups
 from training.telling import ConsoleTelling, Telling
 from WristQCLib.assessment import Assessment
 from WristQCLib.assessor import Assessor
@@ -315,10 +314,10 @@ def held_out_share(choices: Iterable[Sequence[Mapping[str, Any]]], artefact: boo
 
 
 def _suffices(images: Sequence[Mapping[str, Any]], share: float, of_kind: int) -> bool:
-    objects = [image["object"] for image in images if place(image["key"], "held out") < share]
+    out = held_out_groups((image["key"] for image in images), share)
+    objects = [image["object"] for image in images if image["key"] in out]
     return (
-        len(objects) >= FEWEST_HELD_OUT
-        and len(images) - len(objects) >= FEWEST_LEARNED
+        len(images) - len(objects) >= FEWEST_LEARNED
         and min(objects.count(True), objects.count(False)) >= of_kind
     )
 

@@ -44,6 +44,10 @@ VALIDATION_SHARE = 0.25
 """Of the images that are not held out."""
 
 
+FEWEST_HELD_OUT = 4
+"""Fewer held-out images say nothing of whether a model got better; these few already say little."""
+
+
 @dataclass(frozen=True)
 class StoreImage:
     """One labelled image of a store.
@@ -216,6 +220,19 @@ def place(group: str, purpose: str) -> float:
     return int.from_bytes(digest[:6], "big") / 2.0**48
 
 
+def held_out_groups(groups: Iterable[str], share: float) -> set[str]:
+    """The groups, of one for each image, that are held out: a share, chosen by their names alone.
+
+    Where that gives fewer than `FEWEST_HELD_OUT` images, those next in line are held out as well.
+    """
+    line = sorted((place(group, "held out"), group) for group in groups)
+    return {
+        group
+        for number, (position, group) in enumerate(line)
+        if position < share or number < FEWEST_HELD_OUT
+    }
+
+
 def parted(images: Iterable[StoreImage], held_out: float, most: int | None = None) -> Parts:
     """Part images for one training.
 
@@ -224,14 +241,16 @@ def parted(images: Iterable[StoreImage], held_out: float, most: int | None = Non
     images
         All of a task.
     held_out
-        Share of the groups that is held out. A larger one holds out those of a smaller one too.
+        Share of the groups that is held out, `FEWEST_HELD_OUT` images at least. A larger one holds
+        out those of a smaller one too.
     most
         So many images are learned from (and validated on) at most, always the same ones first.
     """
     images = list(images)
-    kept_out = [image for image in images if place(image.group, "held out") < held_out]
+    out = held_out_groups((image.group for image in images), held_out)
+    kept_out = [image for image in images if image.group in out]
     others = sorted(
-        (image for image in images if place(image.group, "held out") >= held_out),
+        (image for image in images if image.group not in out),
         key=lambda image: (place(image.group, "training"), image.key),
     )[:most]
     groups = Counter(image.group for image in others)

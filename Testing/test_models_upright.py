@@ -15,9 +15,10 @@ SAMPLE = RESOURCES / "SampleData" / "lateral_good.dcm"
 
 
 def forearm(x: float, y: float) -> dict[str, tuple[float, float]]:
-    """A scaphoid at (50, 50), and proximal points about a place that lies (x, y) from it."""
+    """Distal points about (50, 50), and proximal points about a place that lies (x, y) from it."""
     return {
-        "scaphoid_centre": (50.0, 50.0),
+        "distal_radius_centre": (46.0, 51.0),
+        "distal_ulna_centre": (54.0, 49.0),
         "proximal_radius_centre": (50.0 + x - 3, 50.0 + y),
         "proximal_ulna_centre": (50.0 + x + 3, 50.0 + y),
     }
@@ -30,7 +31,7 @@ def test_the_tilt_is_that_of_the_forearm_whichever_end_is_up() -> None:
     assert forearm_tilt(forearm(-100, 100)) == pytest.approx(45)
     assert forearm_tilt(forearm(100, -100)) == pytest.approx(45)
     assert forearm_tilt(forearm(100, 173.2)) == pytest.approx(-30, abs=0.01)
-    assert forearm_tilt({"scaphoid_centre": (1.0, 2.0)}) == 0
+    assert forearm_tilt({"distal_radius_centre": (1.0, 2.0)}) == 0
 
 
 def test_a_turned_image_is_whole_and_its_places_are_found_again() -> None:

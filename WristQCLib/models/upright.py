@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from WristQCLib.models.preprocessing import FloatImage
-from WristQCLib.models.shape_prior import PROXIMAL
+from WristQCLib.models.shape_prior import DISTAL, PROXIMAL
 
 Points = npt.NDArray[np.float64]
 
@@ -21,12 +21,14 @@ LEAST_TILT_DEG = 15.0
 def forearm_tilt(points: Mapping[str, tuple[float, float]]) -> float:
     """Clockwise turn of the forearm from upright in degrees, -90 to 90, whichever end is up.
 
-    0 where the scaphoid's centre or both proximal points are missing.
+    0 where none of its distal or of its proximal points is there.
     """
-    ends = [points[name] for name in PROXIMAL if name in points]
-    if "scaphoid_centre" not in points or not ends:
+    distal, proximal = (
+        [points[name] for name in names if name in points] for names in (DISTAL, PROXIMAL)
+    )
+    if not distal or not proximal:
         return 0.0
-    x, y = np.subtract(np.mean(ends, axis=0), points["scaphoid_centre"])
+    x, y = np.mean(proximal, axis=0) - np.mean(distal, axis=0)
     return float((np.degrees(np.arctan2(-x, y)) + 90.0) % 180.0 - 90.0)
 
 

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import scene_app
 import slicer_stubs
-from shibokensupport import feature
 from slicer_database import CtkDatabase, Slicer
 from slicer_stubs import run_until
 
@@ -31,8 +30,8 @@ def wrist_database(folder: Path, samples: Path) -> Any:
 
 @pytest.fixture(scope="module")
 def module(request: pytest.FixtureRequest) -> Iterator[types.ModuleType]:
-    for name in (__name__, request.module.__name__):
-        feature.set_selection(0, name)  # Qt as PySide has it, not as it is inside Slicer
+    # Qt as PySide has it, not as it is inside Slicer.
+    slicer_stubs.select_features(0, __name__, request.module.__name__)
     with scene_app.application() as app:
         views = [scene_app.MouseView(app, name) for name in ("Red", "Yellow")]
         with slicer_stubs.slicer_application(app) as module:

@@ -363,6 +363,17 @@ def module_of(name: str, **contents: Any) -> types.ModuleType:
     return module
 
 
+def select_features(selection: int, *modules: str) -> None:
+    """Say how modules see Qt, with PySide's features of a selection."""
+    # Shiboken inspects every loaded module, and torch's namespaces of classes raise at that.
+    hidden = {n: sys.modules.pop(n) for n in list(sys.modules) if n.startswith("torch.")}
+    try:
+        for name in modules:
+            feature.set_selection(selection, name)
+    finally:
+        sys.modules.update(hidden)
+
+
 @contextmanager
 def slicer_application(scene_app: Any) -> Iterator[types.ModuleType]:
     """The module WristQC, imported as Slicer does it, in an application that stands in for it.
@@ -429,13 +440,7 @@ def slicer_application(scene_app: Any) -> Iterator[types.ModuleType]:
                 "slicer.parameterNodeWrapper", parameterNodeWrapper=parameterNodeWrapper
             ),
         })  # fmt: skip
-    # Shiboken inspects every loaded module, and torch's namespaces of classes raise at that.
-    hidden = {n: sys.modules.pop(n) for n in list(sys.modules) if n.startswith("torch.")}
-    try:
-        for name in INSIDE_SLICER:
-            feature.set_selection(TRUE_PROPERTY, name)
-    finally:
-        sys.modules.update(hidden)
+    select_features(TRUE_PROPERTY, *INSIDE_SLICER)
     spec = importlib.util.spec_from_file_location("WristQC", MODULE)
     assert spec is not None
     assert spec.loader is not None

@@ -198,7 +198,7 @@ def test_wrong_usage_is_told(command: str) -> None:
 
 
 def test_an_interrupted_import_is_whole_and_goes_on(tmp_path: Path) -> None:
-    for number in range(200):
+    for number in range(600):
         picture(tmp_path / "in" / f"{number}.png", number)
         labelme(tmp_path / "in" / f"{number}.json", f"{number}.png")
     command = [sys.executable, "-m", "WristQCLib.cli", "labels", "import",
@@ -216,8 +216,8 @@ def test_an_interrupted_import_is_whole_and_goes_on(tmp_path: Path) -> None:
     assert "Stopped: what was imported is in the store; run it again to go on." in stderr
     assert "Traceback" not in stderr
     count = int(stdout.split()[0])
-    assert 0 < len(LabelStore.open(tmp_path / "store")) < 200
+    assert 0 < len(LabelStore.open(tmp_path / "store")) < 600
     assert abs(len(LabelStore.open(tmp_path / "store")) - count) <= 1
     done = wristqc("import", tmp_path / "store", tmp_path / "in")
     assert done.exit_code == 0
-    assert len(LabelStore.open(tmp_path / "store")) == 200
+    assert len(LabelStore.open(tmp_path / "store")) == 600

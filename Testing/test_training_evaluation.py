@@ -215,7 +215,7 @@ def test_the_witnesses_of_the_view_count_by_how_often_they_are_right() -> None:
     lateral = witnesses[:, 0] > 0
     constants = fit_view.fit(witnesses, lateral)
     assert constants[0] > 3
-    assert constants[1:] == pytest.approx([0, 0], abs=1e-2)
+    assert np.abs(constants[1:]).max() < 0.02 * constants[0]
     assert fit_view.right(witnesses, lateral, constants) == 1.0
     assert fit_view.right(witnesses, lateral, np.array([0.0, 1.0, 0.0])) == 0.5
 

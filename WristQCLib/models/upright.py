@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from WristQCLib.models.preprocessing import FloatImage
 from WristQCLib.models.shape_prior import DISTAL, PROXIMAL
@@ -51,6 +50,8 @@ class Turned:
     @classmethod
     def by(cls, image: FloatImage, degrees: float) -> Turned:
         """Turn an image (rows, columns) anticlockwise by an angle."""
+        from scipy import ndimage  # loaded when an image is turned
+
         angle = np.radians(degrees)
         matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         size = np.array(image.shape[::-1], dtype=np.float64)

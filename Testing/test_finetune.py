@@ -442,6 +442,13 @@ def test_what_is_worse_is_refused(held_out, frontal, simulated, refused: str) ->
     assert refused in why and bool(why) == bool(refused)
 
 
+def test_a_view_of_two_held_out_images_does_not_refuse_models() -> None:
+    frontal = comparison("held-out", 0.3, (0.1, 0.6), "frontal")
+    made = [comparison("held-out", -0.2, (-0.4, 0.1)), replace(frontal, count=2)]
+    assert refusal("keypoints", made) == ""
+    assert "frontal" in refusal("keypoints", [made[0], frontal])
+
+
 # Training -----------------------------------------------------------------------------------
 
 

@@ -21,6 +21,9 @@ from training.results import ImageResult, PointResult
 from WristQCLib.figures import GROSS_MISS_MM
 from WristQCLib.findings import View
 
+FEWEST_RESAMPLED = 6
+"""With fewer images an interval from resampling them is too narrow to tell chance from change."""
+
 FORGOTTEN_SHARE = 0.05
 """A cost on simulated images that rose by less than this share of it counts as unchanged."""
 
@@ -89,6 +92,8 @@ class Comparison:
     @property
     def clearly_worse(self) -> bool:
         """Whether they got worse by more than chance explains, and by more than a trifle."""
+        if self.count < FEWEST_RESAMPLED:
+            return False
         return self.interval[0] > 0 and self.change > FORGOTTEN_SHARE * self.cost
 
     @property

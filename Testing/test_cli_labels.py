@@ -206,6 +206,8 @@ def test_an_interrupted_import_is_whole_and_goes_on(tmp_path: Path) -> None:
     process = subprocess.Popen(
         command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=os.environ | {"COLUMNS": "200"},
+        # A shell lets what runs in its background ignore Ctrl-C, this test among it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     labels = tmp_path / "store" / "labels"
     while process.poll() is None and sum(1 for _ in labels.glob("*.json")) < 20:

@@ -371,6 +371,7 @@ def test_a_pixel_size_that_the_file_lacks_is_stated_and_gives_lengths(page):
 
 def test_the_wheel_zooms_in_and_a_key_fits_the_image_again(page):
     shown = page.locator("#corners-Red .bottom.right")
+    settled(page, "#corners-Red")  # the second view may have come just now
     fitted = int(shown.inner_text().rstrip("%"))
     box = page.locator("#corners-Red").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)

@@ -79,6 +79,22 @@ def test_the_cells_of_a_cast_weigh_no_more_than_those_of_smaller_objects() -> No
     assert float(loss) == pytest.approx((1 + (128 + 64 * 5) / 256) * math.log(2))
 
 
+def test_of_an_object_the_half_that_shows_it_best_is_judged() -> None:
+    # Five cells with an object: three show it, and the others need not.
+    mask = torch.zeros(1, 2, 2, 10)
+    mask[0, 0] = 1.0
+    cells = torch.tensor([[[[30.0, -30.0, 30.0, -30.0, 30.0]]]])
+    loss = classification_loss(cells, torch.zeros(1), torch.ones(1), mask, 1.0)
+    assert float(loss) == pytest.approx(math.log(2))
+    # Of three the one in the middle counts too, with five times log 2; a fourth has no object.
+    mask = torch.zeros(1, 2, 4, 4)
+    mask[0, 0] = 1.0
+    cells = torch.tensor([[30.0, 0.0], [-30.0, -30.0]])[None, None]
+    mask[0, 0, 2:, 2:] = 0.0
+    loss = classification_loss(cells, torch.zeros(1), torch.ones(1), mask, 1.0)
+    assert float(loss) == pytest.approx((1 + 5 / 3) * math.log(2))
+
+
 def test_the_images_logit_is_a_line_through_the_mean_of_its_highest_cells() -> None:
     network = MobileNetV2(width=0.35, input_stride=4, pooling="highest").eval()
     with torch.no_grad():

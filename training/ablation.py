@@ -2,13 +2,15 @@
 
 ``runtime`` leaves one part after the other out of a trained bundle and judges what is left on
 labelled images. ``recipe`` trains small networks that differ from one configuration in one thing,
-all on the same number of images, and judges each on the same ones. Both write a Markdown table.
+all on the same number of images, and judges each on the same ones. ``sources`` trains one
+configuration on each of several folders of images alone, and on all of them. Each writes a Markdown
+table.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -93,7 +95,8 @@ RECIPES: Mapping[str, Mapping[str, Any]] = {
     "base": {},
     "anisotropic letterbox": {"letterbox": "anisotropic"},
     "published resampling": {"network": {"resampling": "published"}},
-    "heat-map loss alone": {"losses": {"heat_map": 1.0, "location": 0.0, "presence": 1.0}},
+    "heat-map loss alone": {"losses": {"heat_map": 1.0, "location": 0.0, "shafts": 0.0}},
+    "shafts not traced": {"losses": {"shafts": 0.0}},
     "frontal net alone": {"views": ["frontal"], "turns": []},
     "lateral net alone": {"views": ["lateral"], "turns": []},
     "width 24": {"network": {"width": 24}},
@@ -135,25 +138,56 @@ def recipe(
 ) -> None:
     """Train small networks that differ in one thing; goes on where it stopped."""
     torch.set_num_threads(1)
-    sources = [Source.parse(text) for text in train]
+    folders = [Source.parse(text) for text in train]
     labels = _labels(data, limit)
     base = TrainingConfig.read(config).to_dict() | {"epochs": epochs, "threads": 1}
     rows = []
     for name in only or RECIPES:
         changed = TrainingConfig.from_dict(merged(base, RECIPES[name]))
-        run = out / name.replace(" ", "_")
-        training, validation = (RadiographDataset(sources, changed, s) for s in ("train", "val"))
-        trainer = Trainer(changed, training, validation, run)
-        trainer.run()
-        state = torch.load(run / "last.pt", map_location="cpu", weights_only=True)["average"]
-        weights = {k.removeprefix("module."): v for k, v in state.items() if k != "n_averaged"}
-        check = [image.label for image in validation.images]
-        bundles = export_weights(changed, weights, check, run / "bundles", "0", 100, "Ablation.")
-        for folder in bundles:
-            detector = KeypointDetector.from_bundle(folder, "cpu")
+        for detector in _trained(changed, folders, out / name.replace(" ", "_")):
             own = [label for label in labels if label.keypoint_view is detector.view]
             rows.append(_row(f"{detector.view}: {name}", _judged(detector, own, name)))
         write_table(out / "ablation_recipe.md", sorted(rows))
+
+
+@app.command()
+def sources(
+    config: Annotated[Path, typer.Option(help="Training configuration.")],
+    train: Annotated[list[str], typer.Option(help="FOLDER[=SHARE] to train on.")],
+    data: Data,
+    out: Out,
+    epochs: Annotated[int, typer.Option(help="Of the configured size.")] = 4,
+    limit: Limit = 100,
+) -> None:
+    """Train on each folder alone and on all; judged on what no training sees of each of `data`."""
+    torch.set_num_threads(1)
+    folders = [Source.parse(text) for text in train]
+    given = TrainingConfig.read(config).to_dict() | {"epochs": epochs, "threads": 1}
+    chosen = TrainingConfig.from_dict(given)
+    kinds = {f"{source.folder.name} alone": [source] for source in folders}
+    kinds["all"] = folders
+    judged = {folder.name: _labels([folder], limit, "val") for folder in data}
+    rows = []
+    for name, kind in kinds.items():
+        for detector in _trained(chosen, kind, out / name.replace(" ", "_")):
+            for folder, labels in judged.items():
+                own = [label for label in labels if label.keypoint_view is detector.view]
+                title = f"{detector.view} of {folder}: {name}"
+                rows.append(_row(title, _judged(detector, own, name)))
+        write_table(out / "ablation_sources.md", sorted(rows))
+
+
+def _trained(
+    config: TrainingConfig, folders: Sequence[Source], run: Path
+) -> Iterator[KeypointDetector]:
+    """The detectors of a training, which goes on where it stopped."""
+    training, validation = (RadiographDataset(folders, config, s) for s in ("train", "val"))
+    Trainer(config, training, validation, run).run()
+    state = torch.load(run / "last.pt", map_location="cpu", weights_only=True)["average"]
+    weights = {k.removeprefix("module."): v for k, v in state.items() if k != "n_averaged"}
+    check = [image.label for image in validation.images]
+    for folder in export_weights(config, weights, check, run / "bundles", "0", 100, "Ablation."):
+        yield KeypointDetector.from_bundle(folder, "cpu")
 
 
 def merged(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
@@ -171,9 +205,9 @@ def write_table(path: Path, rows: Sequence[Sequence[str]]) -> None:
     typer.echo(text)
 
 
-def _labels(folders: Iterable[Path], limit: int) -> list[LabelledImage]:
+def _labels(folders: Iterable[Path], limit: int, split: str | None = None) -> list[LabelledImage]:
     """`limit` images of each view, of several folders as of one."""
-    labels = [read_label(path) for folder in folders for path in label_paths(folder)]
+    labels = [read_label(path) for folder in folders for path in label_paths(folder, split)]
     return [
         label
         for view in View

@@ -89,12 +89,23 @@ class Optimisation:
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weights of the losses, see `training.losses`; `cells` for a classifier that has them."""
+    """Weights of the losses, see `training.losses`.
+
+    Attributes
+    ----------
+    heat_map, location, presence
+        Of a keypoint network, see `keypoint_loss`.
+    shafts
+        Of the shafts that it is made to trace beside its points, see `training.shafts`.
+    cells
+        Of a classifier that has them.
+    """
 
     heat_map: float = 1.0
     location: float = 0.0
     presence: float = 1.0
     cells: float = 0.0
+    shafts: float = 0.0
 
 
 @dataclass(frozen=True)

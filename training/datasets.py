@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +20,7 @@ from training.labels import LabelledImage, label_paths, read_image, read_label
 from training.pasting import LEAST_SEEN, ObjectBank, Sprite, lay, lead_letters
 from training.processes import Processes
 from training.results import millimetres_per_pixel
+from training.shafts import SHAFTS
 from training.transforms import (
     Geometry,
     alter_look,
@@ -291,6 +292,7 @@ class RadiographDataset(Dataset[Sample]):
             points, labelled = self._targets(image, view, geometry)
             sample["points"] = torch.from_numpy(points)
             sample["labelled"] = torch.from_numpy(labelled)
+            sample["shafts"] = torch.from_numpy(shaft_ends(image.points, geometry))
             sample["domain"] = torch.tensor(self.domain(view, close))
         elif config.task == "artefact":
             sample["label"] = torch.tensor(label)
@@ -400,6 +402,17 @@ class RadiographDataset(Dataset[Sample]):
                 if name in FIELD_DEPENDENT and np.isnan(points[index, 0]):
                     labelled[index] = False
         return points, labelled
+
+
+def shaft_ends(
+    points: Mapping[str, tuple[float, float]], geometry: Geometry
+) -> npt.NDArray[np.float32]:
+    """Input positions (2, 2, 2) of the ends of `SHAFTS`, within the input or not; NaN: unknown."""
+    ends = np.full((len(SHAFTS), 2, 2), np.nan, dtype=np.float32)
+    for index, names in enumerate(SHAFTS):
+        if all(name in points for name in names):
+            ends[index] = [map_point(points[name], geometry) for name in names]
+    return ends
 
 
 class MixedBatches(Sampler[list[Ask]]):

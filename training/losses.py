@@ -121,13 +121,28 @@ def classification_loss(
         return loss
     share = functional.adaptive_avg_pool2d(mask, (cells.shape[2], cells.shape[3]))
     seen, unclear = share[:, :1], share[:, 1:]
-    target = (seen >= SEEN_SHARE).float()
+    target = clearest(cells.detach(), seen >= SEEN_SHARE).float()
     empty = ((seen <= EMPTY_SHARE) & (unclear <= 0)).float()
     count = target.sum((1, 2, 3), keepdim=True).clamp_min(1.0)
     weights = empty + target * RARE_CELL_WEIGHT * (MOST_CELLS / count).clamp_max(1.0)
     cellwise = functional.binary_cross_entropy_with_logits(cells, target, reduction="none")
     judged = mean_over(cellwise * weights, ((target + empty) > 0).float())
     return loss + weight * judged
+
+
+def clearest(cells: Tensor, seen: Tensor) -> Tensor:
+    """Which cells must show a foreign object: of each image, the half that shows it best.
+
+    Parameters
+    ----------
+    cells, seen
+        (B, 1, rows, columns): logits, and where the objects are.
+
+    An outline does not tell how well each part of it can be made out: much of a sleeve looks like
+    none. To be made to see an object there teaches to be unsure everywhere.
+    """
+    shown = torch.where(seen, cells, torch.nan).flatten(1)
+    return seen & (cells >= shown.nanmedian(1).values[:, None, None, None])
 
 
 def mean_over(values: Tensor, mask: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from torch.nn import functional
 from training.config import TrainingConfig
 from training.losses import classification_loss, keypoint_loss
 from training.metrics import classification_figures
+from training.shafts import PREFIX, ShaftTracingGU2Net, shaft_loss, without_shafts
 from WristQCLib.findings import View
 from WristQCLib.keypoints import KEYPOINT_NAMES
 from WristQCLib.models.gu2net import GU2Net, domains_in, of_domains
@@ -46,19 +47,32 @@ class KeypointTask:
         points = [len(KEYPOINT_NAMES[View(view)]) for view in self.config.views]
         if self.config.close_domains:
             points = 2 * points
-        return GU2Net(out_channels=points, **self.config.network)
+        kind = ShaftTracingGU2Net if self.config.losses.shafts > 0 else GU2Net
+        return kind(out_channels=points, **self.config.network)
 
     def adapted(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Another run's weights for this network: those without second looks serve these too."""
+        """Another run's weights for this network.
+
+        Those without second looks serve these too; the tracing of shafts begins afresh if need be.
+        """
         views = range(len(self.config.views))
         if self.config.close_domains and domains_in(state) == len(views):
-            return of_domains(state, [*views, *views])
-        return state
+            state = of_domains(state, [*views, *views])
+        if self.config.losses.shafts == 0:
+            return without_shafts(state)
+        fresh = self.network().state_dict()
+        return {name: fresh[name] for name in fresh if name.startswith(PREFIX)} | state
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """Loss of a batch, whose images are of one view."""
-        heat_maps, presence = network.detect(batch["image"], int(batch["domain"][0]))  # type: ignore[operator]
-        return self._loss(heat_maps, presence, batch)
+        domain, weight = int(batch["domain"][0]), self.config.losses.shafts
+        if weight == 0:
+            heat_maps, presence = network.detect(batch["image"], domain)  # type: ignore[operator]
+            return self._loss(heat_maps, presence, batch)
+        heat_maps, presence, shafts = network.trace(batch["image"], domain)  # type: ignore[operator]
+        ends = (batch["shafts"] + 0.5) / self.stride - 0.5
+        traced = shaft_loss(shafts, ends, self.config.sigma / self.stride)
+        return self._loss(heat_maps, presence, batch) + weight * traced
 
     def _loss(self, heat_maps: Tensor, presence: Tensor, batch: Batch) -> Tensor:
         return keypoint_loss(

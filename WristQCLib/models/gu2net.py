@@ -86,7 +86,7 @@ class DoubleConvolution(nn.Module):
 
 
 class LocalNetwork(nn.Module):
-    """The universal U-Net: heat-map logits at the input's resolution, and the deepest features."""
+    """The universal U-Net: heat-map logits at the input's resolution, deepest and finest features."""
 
     def __init__(
         self, in_channels: int, out_channels: Sequence[int], width: int, align_corners: bool
@@ -108,7 +108,7 @@ class LocalNetwork(nn.Module):
         self.decoder = nn.ModuleList(decoder)
         self.exit = PerDomain(domains, lambda d: pointwise(width, out_channels[d], PRIOR_LOGIT / 2))
 
-    def forward(self, x: Tensor, domain: int) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, domain: int) -> tuple[Tensor, Tensor, Tensor]:
         x = self.entry(x, domain)
         skips: list[Tensor] = []
         for level, block in enumerate(self.encoder):
@@ -122,7 +122,7 @@ class LocalNetwork(nn.Module):
                 x, scale_factor=2.0, mode="bilinear", align_corners=self.align_corners
             )
             x = block(torch.cat([x, skips[-2 - level]], dim=1), domain)
-        return self.exit(x, domain), deepest
+        return self.exit(x, domain), deepest, x
 
 
 class GlobalNetwork(nn.Module):
@@ -237,14 +237,21 @@ class GU2Net(nn.Module):
 
     def answer(self, image: Tensor, domain: int = 0) -> tuple[Tensor, Tensor, Tensor]:
         """As `detect`, and the mean of the deepest features (B, F): what kind of image it is."""
+        heat_maps, presence, features, _ = self.answer_with_features(image, domain)
+        return heat_maps, presence, features
+
+    def answer_with_features(
+        self, image: Tensor, domain: int = 0
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """As `answer`, and the finest features (B, `width`, rows / stride, columns / stride)."""
         if self.input_stride > 1:
             image = functional.pixel_unshuffle(image, self.input_stride)
-        local, deepest = self.local(image, domain)
+        local, deepest, finest = self.local(image, domain)
         context = self.context(image, torch.sigmoid(local), domain).float()
         heat_maps = logit_of_product(local.float(), context)
         features = deepest.mean((2, 3)).float()
         summary = torch.cat([features, deepest.amax((2, 3)).float(), heat_maps.amax((2, 3))], dim=1)
-        return heat_maps, self.presence(summary, domain).float(), features
+        return heat_maps, self.presence(summary, domain).float(), features, finest
 
     def forward(self, image: Tensor, domain: int = 0) -> Tensor:
         """The publication's answer: heat maps of probabilities, (B, N, rows / s, columns / s)."""

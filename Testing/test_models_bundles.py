@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from WristQCLib.models.shape_prior import (  # noqa: E402
     to_end_of_shaft,
     within_limit,
 )
+from WristQCLib.models.upright import Turned, forearm_tilt  # noqa: E402
 
 KEYPOINTS = TrainingConfig(
     name="tiny",
@@ -459,3 +461,52 @@ def test_a_network_with_a_close_domain_has_a_say_in_whether_the_thumb_is_there(
     # Odds of 2/3 and 1/19: their geometric mean is 0.1873.
     assert located["thumb_mcp_joint"].presence == pytest.approx(0.1873 / 1.1873, abs=1e-4)
     assert located["radial_styloid"] == at((61.0, 100.0), 0.9)
+
+
+class SeesTheSame(KeypointDetector):
+    """A detector that sees given points, whether the image is turned upright or not."""
+
+    def _first_look(self, image: Any) -> Any:
+        return image, np.zeros(1), self.points
+
+    def look(self, grey: object, letterbox: Letterbox, axis: object = None, domain: int = 0) -> Any:
+        return np.zeros(1), self.points
+
+    def look_again(self, grey: np.ndarray, first: Any, spacing: object = None) -> Any:
+        if grey.shape == self.shape:
+            return dict(self.points)
+        tilt = forearm_tilt({name: point.position for name, point in self.points.items()})
+        turned = Turned.by(np.zeros(self.shape, np.float32), tilt)
+        return {
+            name: replace(point, position=within_turned(turned, *point.position))
+            for name, point in self.points.items()
+        }
+
+
+def within_turned(turned: Turned, x: float, y: float) -> tuple[float, float]:
+    """Where a place of the original lies in the turned image."""
+    across, down = np.linalg.inv(turned.matrix) @ (np.array([x, y]) - turned.offset)
+    return float(across), float(down)
+
+
+def test_a_tilted_shaft_ends_with_the_field_and_not_in_the_white_shutter_beyond(
+    tmp_path: Path,
+) -> None:
+    # The field of `forearm` tilted by 30 degrees within a white shutter. Turned upright again, the
+    # image has corners with nothing in them, which are no shutter.
+    upright = np.ones((400, 400), np.float32)
+    upright[:300, 140:260] = forearm(300)[:300]
+    tilted = Turned.by(upright, -30.0)
+    shown = Turned.by(np.ones_like(upright), -30.0).image > 0.99
+    grey = np.where(shown, tilted.image, 1.0).astype(np.float32)
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return within_turned(tilted, x + 140.0, y)
+
+    detector = SeesTheSame.from_bundle(keypoint_bundle(tmp_path), "cpu")
+    detector.view, detector.shape = View.LATERAL, grey.shape
+    short = WRIST | {"proximal_ulna_centre": (50.0, 150.0)}
+    detector.points = {n: Located(place(*p), 0.9, 0.5, 2.0, 1.0) for n, p in short.items()}
+    located = detector.locate(grey, (0.4, 0.4))
+    for name in ("proximal_radius_centre", "proximal_ulna_centre"):
+        assert located[name].position == pytest.approx(place(50.0, 299.0), abs=2.0)

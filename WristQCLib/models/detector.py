@@ -186,12 +186,24 @@ class KeypointDetector(BundledModel):
         grey, features, first = self._first_look(image)
         if not self.refines:
             return features, first
-        located = self.look_again(grey, first, spacing)
+        located = self._ended(grey, self.look_again(grey, first, spacing), spacing)
         tilt = forearm_tilt(self._places(located)) if self.view is View.LATERAL else 0.0
         square = spacing is None or math.isclose(*spacing, rel_tol=0.01)
         if abs(tilt) >= LEAST_TILT_DEG and square:
-            located = self._located_upright(grey, located, tilt, spacing)
+            # Where the field ends is told by the image as it is: turned, it has empty corners.
+            upright = self._located_upright(grey, located, tilt, spacing)
+            located = self._ended(grey, upright, spacing)
         return features, located
+
+    def _ended(
+        self,
+        grey: FloatImage,
+        located: Mapping[str, Located],
+        spacing: tuple[float, float] | None,
+    ) -> dict[str, Located]:
+        """The points, with proximal ones moved along their shafts to their ends."""
+        ended = to_end_of_shaft(grey, self._places(located), spacing)
+        return dict(located) | {n: replace(located[n], position=ended[n]) for n in ended}
 
     def _located_upright(
         self,
@@ -364,10 +376,7 @@ class KeypointDetector(BundledModel):
                 if tells_presence:
                     presence = mean_odds(presence, second[name].presence)
                 refined[name] = replace(refined[name], presence=presence)
-        if axis is None:
-            return refined
-        ended = to_end_of_shaft(grey, self._places(refined), spacing)
-        return refined | {n: replace(refined[n], position=ended[n]) for n in ended}
+        return refined
 
     def keypoints(self, located: Mapping[str, Located], size: tuple[int, ...]) -> list[Keypoint]:
         """What `locate` saw in an image of `size` (rows, columns), as keypoints."""

@@ -86,7 +86,7 @@ class DoubleConvolution(nn.Module):
 
 
 class LocalNetwork(nn.Module):
-    """The universal U-Net: heat-map logits at the input's resolution, deepest and finest features."""
+    """The universal U-Net: heat-map logits at the input's resolution; deepest, finest features."""
 
     def __init__(
         self, in_channels: int, out_channels: Sequence[int], width: int, align_corners: bool

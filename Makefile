@@ -2,14 +2,16 @@
 # make test   all tests
 # make lint   style and types
 # make screenshots   the pictures of the module again
+# make reproduce   simulate, train, export and evaluate in small; figures to compare in training/README.md
 # Each target sets up what it needs in .venv; set PYTHON to choose an interpreter (3.11 or newer).
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= out/demo
+SMALL := out/small
 
-.PHONY: demo test lint screenshots format clean
+.PHONY: demo test lint screenshots reproduce format clean
 
 demo: $(VENV)/.demo
 	$(BIN)/wristqc assess Resources/SampleData --out $(OUT)
@@ -27,6 +29,17 @@ lint: $(VENV)/.dev
 
 screenshots: $(VENV)/.dev
 	$(BIN)/python Testing/screenshots.py
+
+# One thread for each process: the simulator and the training's loader are processes of their own.
+reproduce: export OMP_NUM_THREADS = 1
+reproduce: $(VENV)/.dev
+	$(BIN)/python -m training.simulate corpus --out $(SMALL)/corpus --frontal 400 --lateral 400 --seed 7 --val-fraction 0.2
+	$(BIN)/python -m training.simulate corpus --out $(SMALL)/benchmark --frontal 60 --lateral 60 --seed 9007 --val-fraction 1 --exposures 1
+	$(BIN)/python -m training.train --config training/configs/small_keypoints.json --data $(SMALL)/corpus --out $(SMALL)/run
+	$(BIN)/python -m training.export --run $(SMALL)/run --data $(SMALL)/corpus --models $(SMALL)/models --version 0 --limit 80
+	$(BIN)/python -m training.evaluate --data $(SMALL)/benchmark --models $(SMALL)/models --out $(SMALL)/evaluation
+	@echo
+	@echo "Compare $(SMALL)/evaluation/evaluation.md with the table in training/README.md."
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

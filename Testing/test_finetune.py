@@ -61,6 +61,7 @@ from WristQCLib.models import KeypointDetector  # noqa: E402
 from WristQCLib.models.gu2net import GU2Net, of_domains  # noqa: E402
 from WristQCLib.models.provenance import known_models  # noqa: E402
 from WristQCLib.radiograph import Radiograph  # noqa: E402
+from WristQCLib.window import Window  # noqa: E402
 
 READER = "Dr Li"
 PATIENT = "Doe^Jane"
@@ -268,6 +269,34 @@ def test_pixels_are_found_again_in_the_images_files(tmp_path: Path) -> None:
     for image in data.images:
         with Image.open(image.image) as picture:
             assert picture.size == (70, 96)
+
+
+def test_images_of_a_store_are_learned_from_as_they_are_displayed(tmp_path: Path) -> None:
+    radiograph, labels = labelled(0)
+    darkest, brightest = float(radiograph.pixels.min()), float(radiograph.pixels.max())
+    middle, fifth = (darkest + brightest) / 2, (brightest - darkest) / 5
+    narrow = replace(radiograph, voi=Window(middle, fifth))
+    store = LabelStore.open(tmp_path / "store")
+    store.accept(Reading.imported(labels, reader=READER, when=WHEN), narrow)
+    (image,) = read_store(store, None, tmp_path / "pixels", Telling()).images
+    with Image.open(image.image) as picture:
+        seen = np.asarray(picture)
+    below, above = (radiograph.pixels - middle) / fifth <= -0.5, radiograph.pixels > middle + fifth
+    assert below.sum() > 9 and above.sum() > 9
+    assert not seen[below].any() and (seen[above] == 65535).all()
+
+
+def test_a_damaged_image_of_a_store_is_told_and_left_out(tmp_path: Path) -> None:
+    store = store_of(tmp_path / "store", 3)
+    path = store.image_path(next(iter(store)).key)
+    assert path is not None
+    path.write_bytes(path.read_bytes()[:200])
+    told: list[str] = []
+    telling = Telling()
+    telling.say = told.append  # type: ignore[method-assign]
+    data = read_store(store, None, tmp_path / "pixels", telling)
+    assert (len(data.images), data.without_pixels) == (2, 1)
+    assert len(told) == 1 and "cannot be read" in told[0]
 
 
 def test_label_files_of_a_run_tell_of_no_patient_and_no_reader(tmp_path: Path) -> None:

@@ -34,10 +34,11 @@ from WristQCLib.findings import Finding, Side, View
 from WristQCLib.keypoints import Keypoint
 from WristQCLib.labels import LabelError, LabelStore, Placement, Reading, key_of, store_index
 from WristQCLib.labels.conflicts import Kind
-from WristQCLib.labels.store_images import read_pixels, write_pixels
+from WristQCLib.labels.store_images import read_display, read_pixels, write_pixels
 from WristQCLib.protocol import load_protocol
 from WristQCLib.radiograph import Radiograph, read_radiograph
 from WristQCLib.scene.corrections import Correction
+from WristQCLib.window import Display, LookUpTable, Window
 from WristQCLib.worklist import first_look
 
 
@@ -333,6 +334,24 @@ def test_of_pixels_finer_than_16_bits_little_is_lost(tmp_path: Path) -> None:
     assert farthest <= np.ptp(pixels) / 65535 / 2 * 1.01
 
 
+@pytest.mark.parametrize(
+    "display",
+    [
+        Window(2048.0, 1000.0),
+        Window(-3.5, 0.7, sigmoid=True),
+        LookUpTable(4.0, np.array([0.0, 0.2, 0.9, 1.0], np.float32)),
+    ],
+)
+def test_an_image_is_displayed_as_it_was(display: Display, tmp_path: Path) -> None:
+    pixels = np.arange(12, dtype=np.float32).reshape(3, 4)
+    write_pixels(tmp_path / "a.png", pixels, display)
+    back = read_display(tmp_path / "a.png")
+    assert back is not None
+    np.testing.assert_array_equal(back.apply(pixels), display.apply(pixels))
+    write_pixels(tmp_path / "b.png", pixels)
+    assert read_display(tmp_path / "b.png") is None
+
+
 def test_the_image_is_kept_with_its_labels(
     store: LabelStore, radiograph: Radiograph, predicted: Assessment
 ) -> None:
@@ -344,6 +363,7 @@ def test_the_image_is_kept_with_its_labels(
     back = store.radiograph(stored.key)
     assert back is not None
     assert np.array_equal(back.pixels, radiograph.pixels)
+    assert np.array_equal(back.display(), radiograph.display())
     assert (back.spacing.value, back.view.value, back.side.value) == ((0.2, 0.2), "frontal", "L")
     assert key_of(back) == stored.key
 

@@ -12,7 +12,7 @@ import hashlib
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from WristQCLib.keypoints import Keypoints
 from WristQCLib.labels import (
     FOREIGN_OBJECT,
     ImageLabels,
+    LabelError,
     LabelStore,
     StoredImage,
     key_of,
@@ -152,7 +153,7 @@ def read_store(store: LabelStore, images: Path | None, pixels: Path, telling: Te
     images
         Folder with the images' files, for what the store has no pixels of.
     pixels
-        Where the pixels of these are written, by key.
+        Where the pixels are written as they are displayed, by key.
     telling
         Is told how far it is.
     """
@@ -164,7 +165,7 @@ def read_store(store: LabelStore, images: Path | None, pixels: Path, telling: Te
             conflicts += 1
         else:
             agreed[stored.key] = stored, labels
-    files = {key: path for key, (stored, _) in agreed.items() if (path := stored.image_path)}
+    files = _displayed(store, [k for k, (s, _) in agreed.items() if s.image_path], pixels, telling)
     lacking = {key: labels for key, (_, labels) in agreed.items() if key not in files}
     if lacking and images is not None:
         files |= _found_again(lacking, images, pixels, telling)
@@ -176,6 +177,28 @@ def read_store(store: LabelStore, images: Path | None, pixels: Path, telling: Te
         group = key if patient is None else f"patient:{patient}"
         chosen.append(StoreImage(key, labels, files[key], group))
     return StoreData(tuple(chosen), conflicts, len(agreed) - len(files), len(readers))
+
+
+def _displayed(
+    store: LabelStore, keys: Sequence[str], folder: Path, telling: Telling
+) -> dict[str, Path]:
+    """The store's own pixels as they are displayed, which is what models see; by key."""
+    files = {key: folder / f"{key}.png" for key in keys}
+    with telling.bar("reading the images of labels", len(keys)) as done:
+        for key, path in list(files.items()):
+            done(1)
+            if path.is_file():
+                continue
+            try:
+                radiograph = store.radiograph(key)
+            except LabelError as error:
+                telling.say(str(error))
+                radiograph = None
+            if radiograph is None:
+                del files[key]
+            else:
+                _write(path, radiograph)
+    return files
 
 
 def _found_again(

@@ -28,7 +28,7 @@ from WristQCLib.labels.conflicts import Conflict, conflicts_of, consensus_of, he
 from WristQCLib.labels.image_labels import ImageLabels, LabelError, LabelledImage
 from WristQCLib.labels.reading import Reading
 from WristQCLib.labels.store_document import KEY_LENGTH, CannotWriteError, Document, key_of
-from WristQCLib.labels.store_images import read_pixels, write_pixels
+from WristQCLib.labels.store_images import read_display, read_pixels, write_pixels
 from WristQCLib.labels.store_index import Entry, Index, Lock, Stat, UnusableError
 from WristQCLib.radiograph import Radiograph
 
@@ -272,6 +272,7 @@ class LabelStore:
         )
         return replace(
             radiograph,
+            voi=read_display(path) or radiograph.voi,
             pixel_aspect=geometry.pixel_aspect,
             sop_instance_uid=stored.image.sop_instance_uid,
         )
@@ -405,7 +406,7 @@ class LabelStore:
         """
         path = self._images / f"{key or key_of(radiograph)}.png"
         if not path.is_file():
-            write_pixels(path, radiograph.pixels)
+            write_pixels(path, radiograph.pixels, radiograph.voi)
         return path
 
     def refresh(self) -> None:

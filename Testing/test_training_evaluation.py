@@ -113,6 +113,7 @@ def test_bands_of_factors_are_named_by_their_limits() -> None:
 
 
 def test_a_table_leaves_unknown_figures_empty() -> None:
+    assert [number(12), number(12.0), number(100.0)] == ["12", "12.00", "100.00"]
     assert table(["", "n"], [["a", number(math.nan)]]) == ["|  | n |", "| --- | --- |", "| a |  |"]
     assert confusion(["A", "B"], [("A", "A"), ("A", "B")])[2:] == [
         "| **A** | 1 | 1 |",

@@ -28,9 +28,9 @@ def detection_figures(errors_mm: Sequence[float]) -> dict[str, float]:
     found = distances(errors_mm)
     if found is None:
         names = ("mre", "sd", "median", "p95", *(f"sdr_{r:g}" for r in RADII_MM), "miss")
-        return {"count": 0.0} | dict.fromkeys(names, float("nan"))
+        return {"count": 0} | dict.fromkeys(names, float("nan"))
     return {
-        "count": float(found.count),
+        "count": found.count,
         "mre": found.mean,
         "sd": found.sd,
         "median": found.median,
@@ -52,7 +52,7 @@ def classification_figures(
     answers = yes_no(list(zip(actual.tolist(), (scores >= threshold).tolist(), strict=True)))
     rates = (answers.accuracy, answers.precision, answers.recall) if answers else (None,) * 3
     return {
-        "count": float(actual.size),
+        "count": int(actual.size),
         "positives": float(actual.sum()),
         "auc": area_under_curve(scores, actual),
         **{

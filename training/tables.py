@@ -18,10 +18,10 @@ def table_row(cells: Sequence[str]) -> str:
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """A figure for a table; nothing for what is not known."""
+    """A figure for a table; nothing for what is not known. A whole number is a count."""
     if value is None or math.isnan(value):
         return ""
-    return str(int(value)) if float(value).is_integer() and value > 100 else f"{value:.{digits}f}"
+    return str(value) if isinstance(value, int) else f"{value:.{digits}f}"
 
 
 def confusion(names: Sequence[str], pairs: Iterable[tuple[str, str]]) -> list[str]:

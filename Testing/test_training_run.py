@@ -308,7 +308,7 @@ def test_errors_are_in_millimetres_by_row_and_column_spacing(tmp_path: Path) -> 
     assert radial.in_image and not radial.found and math.isnan(radial.error_mm)
     assert not ulnar.in_image and not ulnar.found
     report = markdown([thumb, radial, ulnar], [], load_protocol())
-    assert "| **frontal: all** | 1.00 | 1.70 |" in report
+    assert "| **frontal: all** | 1 | 1.70 |" in report
 
 
 def test_without_spacing_the_width_of_the_bones_gives_millimetres(tmp_path: Path) -> None:

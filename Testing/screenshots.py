@@ -14,6 +14,7 @@ import argparse
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 import scene_app
 import slicer_stubs
-from slicer_stubs import QtCore, QtGui, QtWidgets, ctkCollapsibleButton, run_until
+from slicer_stubs import QtCore, QtGui, ctkCollapsibleButton, run_until
 
 from WristQCLib.resources import RESOURCES
 
@@ -32,6 +33,7 @@ SAMPLES = ("frontal_monochrome1", "lateral_no_spacing")
 PERSON = "Dr. Ada Example"
 PANEL_WIDTH, VIEW_WIDTH, HEIGHT, GAP = 540, 640, 1050, 4
 BACKGROUND = "#2b2b2b"
+SETTLE_SECONDS = 0.5
 FOLDED = ("Images", "Training labels", "Settings", "Save")
 
 
@@ -91,7 +93,9 @@ def main() -> None:
             fold(panel)
             write_study(Path(folder))
             assess(widget, module, Path(folder))
-            QtWidgets.QApplication.processEvents()
+            # Tables fit their rows when their texts have stood for a while.
+            settled = time.monotonic() + SETTLE_SECONDS
+            run_until(lambda: time.monotonic() > settled)
             out.parent.mkdir(parents=True, exist_ok=True)
             if not composed(panel, [view.picture() for view in views]).save(str(out)):
                 raise SystemExit(f"The picture {out} cannot be written.")

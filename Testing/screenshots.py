@@ -58,6 +58,12 @@ def fold(panel: Any) -> None:
         section.setProperty("collapsed", section.property("text") in FOLDED)
 
 
+def settle() -> None:
+    """Let tables fit their rows, which they do when their texts have stood for a while."""
+    settled = time.monotonic() + SETTLE_SECONDS
+    run_until(lambda: time.monotonic() > settled)
+
+
 def composed(panel: Any, views: Sequence[np.ndarray]) -> Any:
     """Panel and views side by side."""
     width = PANEL_WIDTH + len(views) * (VIEW_WIDTH + GAP)
@@ -93,9 +99,10 @@ def main() -> None:
             fold(panel)
             write_study(Path(folder))
             assess(widget, module, Path(folder))
-            # Tables fit their rows when their texts have stood for a while.
-            settled = time.monotonic() + SETTLE_SECONDS
-            run_until(lambda: time.monotonic() > settled)
+            settle()
+            # Slicer has the panel in a scroll area, which gives it the height that it needs.
+            panel.resize(PANEL_WIDTH, max(HEIGHT, panel.sizeHint().height()))
+            settle()
             out.parent.mkdir(parents=True, exist_ok=True)
             if not composed(panel, [view.picture() for view in views]).save(str(out)):
                 raise SystemExit(f"The picture {out} cannot be written.")

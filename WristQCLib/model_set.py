@@ -26,7 +26,7 @@ from WristQCLib.resources import RESOURCES
 BUNDLED_MODELS = RESOURCES / "Models"
 
 _CLASSIFIER_WEIGHT, _CLARITY_WEIGHT, _LATERAL_BIAS = 1.09, 12.99, 0.34
-"""Logistic regression of the view on 279 simulated and 21 real images (`training.fit_view`)."""
+"""Logistic regression of the view on 281 simulated and 19 real images (`training.fit_view`)."""
 
 
 class ModelSet:

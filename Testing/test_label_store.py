@@ -34,7 +34,9 @@ from WristQCLib.findings import Finding, Side, View
 from WristQCLib.keypoints import Keypoint
 from WristQCLib.labels import LabelError, LabelStore, Placement, Reading, key_of, store_index
 from WristQCLib.labels.conflicts import Kind
-from WristQCLib.labels.store_images import read_display, read_pixels, write_pixels
+from WristQCLib.labels.image_labels import LabelledImage
+from WristQCLib.labels.image_search import ImageSearch
+from WristQCLib.labels.store_images import read_image, write_pixels
 from WristQCLib.protocol import load_protocol
 from WristQCLib.radiograph import Radiograph, read_radiograph
 from WristQCLib.scene.corrections import Correction
@@ -322,7 +324,7 @@ def test_an_import_tells_what_cannot_be_stored_and_goes_on(store: LabelStore) ->
 def test_pixels_come_back_as_they_were(values: np.ndarray, tmp_path: Path) -> None:
     pixels = values.reshape(2, -1).astype(np.float32)
     write_pixels(tmp_path / "a.png", pixels)
-    back = read_pixels(tmp_path / "a.png")
+    back = read_image(tmp_path / "a.png")[0]
     assert back.dtype == np.float32
     np.testing.assert_array_equal(back, pixels)
 
@@ -330,7 +332,7 @@ def test_pixels_come_back_as_they_were(values: np.ndarray, tmp_path: Path) -> No
 def test_of_pixels_finer_than_16_bits_little_is_lost(tmp_path: Path) -> None:
     pixels = np.random.default_rng(1).normal(size=(50, 60)).astype(np.float32)
     write_pixels(tmp_path / "a.png", pixels)
-    farthest = np.abs(read_pixels(tmp_path / "a.png") - pixels).max()
+    farthest = np.abs(read_image(tmp_path / "a.png")[0] - pixels).max()
     assert farthest <= np.ptp(pixels) / 65535 / 2 * 1.01
 
 
@@ -345,11 +347,23 @@ def test_of_pixels_finer_than_16_bits_little_is_lost(tmp_path: Path) -> None:
 def test_an_image_is_displayed_as_it_was(display: Display, tmp_path: Path) -> None:
     pixels = np.arange(12, dtype=np.float32).reshape(3, 4)
     write_pixels(tmp_path / "a.png", pixels, display)
-    back = read_display(tmp_path / "a.png")
+    back = read_image(tmp_path / "a.png")[1]
     assert back is not None
     np.testing.assert_array_equal(back.apply(pixels), display.apply(pixels))
     write_pixels(tmp_path / "b.png", pixels)
-    assert read_display(tmp_path / "b.png") is None
+    assert read_image(tmp_path / "b.png")[1] is None
+
+
+def test_a_kept_image_with_fractional_greys_is_found_again_by_its_pixels(tmp_path: Path) -> None:
+    # Its grey levels are numbered in the file, which must not be taken for the greys themselves.
+    pixels = np.float32(0.37) * np.arange(12, dtype=np.float32).reshape(3, 4) - np.float32(2)
+    radiograph = replace(Radiograph.from_pixels(pixels), voi=Window(0.0, 1.5))
+    write_pixels(tmp_path / "kept.png", radiograph.pixels, radiograph.voi)
+    wanted = LabelledImage.of(radiograph)
+    found = ImageSearch([tmp_path]).find(replace(wanted, name="another name"))
+    assert found is not None and found.radiograph is not None
+    assert found.image.pixels_sha256 == wanted.pixels_sha256
+    assert np.array_equal(found.radiograph.display(), radiograph.display())
 
 
 def test_the_image_is_kept_with_its_labels(

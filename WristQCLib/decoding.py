@@ -236,7 +236,7 @@ def _decode_packed_bytes(dataset: Dataset) -> Stored | None:
 def _why_not(syntax: UID, error: Exception) -> str:
     if isinstance(error, ImportError) or "missing dependencies" in str(error):
         return f"its compression ({syntax.name}) needs GDCM; {install_hint('python-gdcm')}"
-    if isinstance(error, NotImplementedError):
+    if isinstance(error, NotImplementedError):  # pydicom's: it has no decoder for this syntax
         return (
             f"its compression ({syntax.name}) cannot be decoded;"
             " export the image without compression"

@@ -137,17 +137,13 @@ def recipe(
     limit: Limit = 100,
 ) -> None:
     """Train small networks that differ in one thing; goes on where it stopped."""
-    torch.set_num_threads(1)
     folders = [Source.parse(text) for text in train]
-    labels = _labels(data, limit)
     base = TrainingConfig.read(config).to_dict() | {"epochs": epochs, "threads": 1}
-    rows = []
-    for name in only or RECIPES:
-        changed = TrainingConfig.from_dict(merged(base, RECIPES[name]))
-        for detector in _trained(changed, folders, out / name.replace(" ", "_")):
-            own = [label for label in labels if label.keypoint_view is detector.view]
-            rows.append(_row(f"{detector.view}: {name}", _judged(detector, own, name)))
-        write_table(out / "ablation_recipe.md", sorted(rows))
+    chosen = only or list(RECIPES)
+    trainings = {
+        name: (TrainingConfig.from_dict(merged(base, RECIPES[name])), folders) for name in chosen
+    }
+    _compare(trainings, {"": _labels(data, limit)}, out, "ablation_recipe.md")
 
 
 @app.command()
@@ -160,21 +156,32 @@ def sources(
     limit: Limit = 100,
 ) -> None:
     """Train on each folder alone and on all; judged on what no training sees of each of `data`."""
-    torch.set_num_threads(1)
     folders = [Source.parse(text) for text in train]
-    given = TrainingConfig.read(config).to_dict() | {"epochs": epochs, "threads": 1}
-    chosen = TrainingConfig.from_dict(given)
-    kinds = {f"{source.folder.name} alone": [source] for source in folders}
-    kinds["all"] = folders
-    judged = {folder.name: _labels([folder], limit, "val") for folder in data}
+    chosen = replace(TrainingConfig.read(config), epochs=epochs, threads=1)
+    trainings = {f"{folder.folder.name} alone": (chosen, [folder]) for folder in folders}
+    trainings["all"] = chosen, folders
+    judged = {f" of {folder.name}": _labels([folder], limit, "val") for folder in data}
+    _compare(trainings, judged, out, "ablation_sources.md")
+
+
+def _compare(
+    trainings: Mapping[str, tuple[TrainingConfig, Sequence[Source]]],
+    judged: Mapping[str, Sequence[LabelledImage]],
+    out: Path,
+    table_name: str,
+) -> None:
+    """Train one after the other and judge each on all images; the table grows with each.
+
+    Trainings are by name; the images by what a row's title says of them.
+    """
+    torch.set_num_threads(1)
     rows = []
-    for name, kind in kinds.items():
-        for detector in _trained(chosen, kind, out / name.replace(" ", "_")):
-            for folder, labels in judged.items():
+    for name, (config, folders) in trainings.items():
+        for detector in _trained(config, folders, out / name.replace(" ", "_")):
+            for of, labels in judged.items():
                 own = [label for label in labels if label.keypoint_view is detector.view]
-                title = f"{detector.view} of {folder}: {name}"
-                rows.append(_row(title, _judged(detector, own, name)))
-        write_table(out / "ablation_sources.md", sorted(rows))
+                rows.append(_row(f"{detector.view}{of}: {name}", _judged(detector, own, name)))
+        write_table(out / table_name, sorted(rows))
 
 
 def _trained(

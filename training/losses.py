@@ -133,13 +133,13 @@ def classification_loss(
 def clearest(cells: Tensor, seen: Tensor) -> Tensor:
     """Which cells must show a foreign object: of each image, the half that shows it best.
 
+    An outline does not tell how well each part of it can be made out: much of a sleeve looks like
+    none. To be made to see an object there teaches to be unsure everywhere.
+
     Parameters
     ----------
     cells, seen
         (B, 1, rows, columns): logits, and where the objects are.
-
-    An outline does not tell how well each part of it can be made out: much of a sleeve looks like
-    none. To be made to see an object there teaches to be unsure everywhere.
     """
     shown = torch.where(seen, cells, torch.nan).flatten(1)
     return seen & (cells >= shown.nanmedian(1).values[:, None, None, None])

@@ -20,7 +20,7 @@ from store_samples import labels, reading
 
 from WristQCLib.labels import LabelStore, Reading
 from WristQCLib.labels.image_labels import ImageLabels
-from WristQCLib.labels.store_images import read_pixels, write_pixels
+from WristQCLib.labels.store_images import read_image, write_pixels
 
 SHAPE = 2500, 2000
 """Rows and columns of a computed radiograph of 18 x 24 cm at 0.1 mm, about."""
@@ -73,7 +73,7 @@ def of_pixels(folder: Path) -> None:
     with timed("keep"):
         write_pixels(path, pixels)
     with timed("read"):
-        assert np.array_equal(read_pixels(path), pixels)
+        assert np.array_equal(read_image(path)[0], pixels)
     print(f"{path.stat().st_size / 1e6:8.1f} MB")
 
 

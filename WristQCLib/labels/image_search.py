@@ -6,7 +6,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePath, PurePosixPath
 from threading import Lock
@@ -16,7 +16,7 @@ import pydicom
 from WristQCLib.errors import RadiographError
 from WristQCLib.labels.files import Json
 from WristQCLib.labels.image_labels import LabelError, LabelledImage
-from WristQCLib.labels.store_images import read_pixels
+from WristQCLib.labels.store_images import read_image
 from WristQCLib.measurements import ImageGeometry
 from WristQCLib.picture import picture_pixels
 from WristQCLib.radiograph import Radiograph, read_radiograph
@@ -231,8 +231,10 @@ def _read(source: ImageSource) -> FoundImage:
     about, size = _about(source)
     if isinstance(known := about.get("pixels_sha256"), str):
         return FoundImage(LabelledImage(source.name, ImageGeometry(*size), "", known), None)
-    if "slope" in about:  # of a label store
-        return _found(Radiograph.from_pixels(read_pixels(source.path), name=source.name))
+    if about.keys() & {"slope", "levels"}:  # of a label store
+        pixels, display = read_image(source.path)
+        radiograph = Radiograph.from_pixels(pixels, name=source.name)
+        return _found(replace(radiograph, voi=display or radiograph.voi))
     return _found(read_radiograph(source))
 
 

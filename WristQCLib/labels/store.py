@@ -28,7 +28,7 @@ from WristQCLib.labels.conflicts import Conflict, conflicts_of, consensus_of, he
 from WristQCLib.labels.image_labels import ImageLabels, LabelError, LabelledImage
 from WristQCLib.labels.reading import Reading
 from WristQCLib.labels.store_document import KEY_LENGTH, CannotWriteError, Document, key_of
-from WristQCLib.labels.store_images import read_display, read_pixels, write_pixels
+from WristQCLib.labels.store_images import read_image, write_pixels
 from WristQCLib.labels.store_index import Entry, Index, Lock, Stat, UnusableError
 from WristQCLib.radiograph import Radiograph
 
@@ -263,8 +263,9 @@ class LabelStore:
         if path is None or stored is None:
             return None
         geometry, newest = stored.image.geometry, stored.readings[-1].labels
+        pixels, display = read_image(path)
         radiograph = Radiograph.from_pixels(
-            read_pixels(path),
+            pixels,
             spacing=geometry.spacing,
             view=newest.view,
             side=newest.side,
@@ -272,7 +273,7 @@ class LabelStore:
         )
         return replace(
             radiograph,
-            voi=read_display(path) or radiograph.voi,
+            voi=display or radiograph.voi,
             pixel_aspect=geometry.pixel_aspect,
             sop_instance_uid=stored.image.sop_instance_uid,
         )

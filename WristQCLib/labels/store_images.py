@@ -25,7 +25,7 @@ _LARGEST = 65535
 
 
 def write_pixels(path: Path, pixels: FloatImage, display: Display | None = None) -> None:
-    """Write grey values so that `read_pixels` gives them back, and `read_display` the display.
+    """Write grey values so that `read_image` gives them back, with their display.
 
     Whole numbers in a range of 65536 are stored as they are, or less the smallest; of other images
     the grey levels are numbered. Only of an image with more than 65536 levels something is lost: at
@@ -56,29 +56,21 @@ def write_pixels(path: Path, pixels: FloatImage, display: Display | None = None)
         ) from error
 
 
-def read_pixels(path: Path) -> FloatImage:
-    """The grey values that `write_pixels` wrote: (rows, columns) float32, bright = dense.
+def read_image(path: Path) -> tuple[FloatImage, Display | None]:
+    """What `write_pixels` wrote.
+
+    Returns
+    -------
+    FloatImage
+        Grey values, (rows, columns) float32, bright = dense.
+    Display or None
+        How they become an image to look at; None where that was not told.
 
     Raises
     ------
     LabelError
         If the file is damaged.
     """
-    return _read(path)[0]
-
-
-def read_display(path: Path) -> Display | None:
-    """How the grey values become an image to look at; None where `write_pixels` was not told.
-
-    Raises
-    ------
-    LabelError
-        If the file is damaged.
-    """
-    return _read(path)[1]
-
-
-def _read(path: Path) -> tuple[FloatImage, Display | None]:
     from PIL import Image
 
     try:

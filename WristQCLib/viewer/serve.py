@@ -171,7 +171,7 @@ def _on_signals(stop: Callable[[], None]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         try:
             loop.add_signal_handler(number, stop)
-        except NotImplementedError:  # Windows
+        except NotImplementedError:  # asyncio's, on Windows: the plain handler serves there
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))
 
 

@@ -201,6 +201,26 @@ def test_a_part_lies_within_the_input_and_moves_points_with_it(tmp_path: Path) -
     assert len(corners) > 20
 
 
+def test_parts_are_cut_about_foreign_objects_as_often_as_asked(tmp_path: Path) -> None:
+    ring = [[48, 72], [53, 72], [53, 77], [48, 77]]
+    for k in range(2):
+        write_with_object(tmp_path, f"a{k}", "polygon", ring)
+    plain = Augmentation(flip=0.0, rotation_deg=0.0)
+
+    def shown(share: float) -> float:
+        settings = config(
+            task="artefact", augmentation=plain, patch_size=(16, 8), patch_on_object=share
+        )
+        data = RadiographDataset([Source(tmp_path, 1.0)], settings, "train")
+        seen = [bool(data[Ask(0, seed)]["mask"][0].any()) for seed in range(60)]
+        return sum(seen) / len(seen)
+
+    assert shown(1.0) == 1.0
+    # A part covers 16 of 64 rows and 8 of 32 columns: it meets the ring by chance in about a tenth.
+    assert shown(0.0) < 0.3
+    assert shown(0.0) < shown(0.5) < 0.9
+
+
 def test_a_part_of_a_box_tells_nothing_of_the_object(tmp_path: Path) -> None:
     for k in range(2):
         write_with_object(tmp_path, f"a{k}", "rectangle", [[0, 0], [59, 89]])

@@ -131,6 +131,9 @@ class TrainingConfig:
     patch_size
         (rows, columns) that an artefact classifier is trained on, cut from the input at random: it
         learns as much from a part in a fraction of the time. None: the whole input.
+    patch_on_object
+        Share of the parts of an image with foreign objects that are cut about one of them. A ring
+        is in few of those that are cut anywhere.
     whole_epochs
         Epochs at the end, with the whole input after all.
     letterbox
@@ -165,6 +168,7 @@ class TrainingConfig:
     network: dict[str, Any] = field(default_factory=dict)
     input_size: tuple[int, int] = (384, 320)
     patch_size: tuple[int, int] | None = None
+    patch_on_object: float = 0.0
     whole_epochs: int = 0
     letterbox: str = "isotropic"
     sigma: float = 3.0

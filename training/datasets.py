@@ -309,9 +309,18 @@ class RadiographDataset(Dataset[Sample]):
         geometry: Geometry,
         size: tuple[int, int],
     ) -> Geometry:
-        """A part of the input, (rows, columns), as far as possible about a pixel of the image."""
+        """A part of the input, (rows, columns), as far as possible about a pixel of the image.
+
+        The pixel is any, or one of the outline of a foreign object.
+        """
         rows, columns = image.pixels.shape
         middle = rng.random(2) * (columns - 1, rows - 1)
+        if image.outlines and rng.random() < self.config.patch_on_object:
+            outline = image.outlines[int(rng.integers(len(image.outlines)))]
+            aside = 0.4 * rng.uniform(-1.0, 1.0, 2) * size[::-1]
+            middle = outline[int(rng.integers(len(outline)))]
+            # As much aside of the middle of the part as the input's scale makes it.
+            middle = middle + aside / np.sqrt(abs(np.linalg.det(geometry.matrix[:, :2])))
         corner = map_point((middle[0], middle[1]), geometry) - np.array(size[::-1]) / 2
         room = np.subtract(self.config.input_size, size)[::-1]
         left, top = np.clip(np.rint(corner), 0, room)

@@ -14,6 +14,7 @@ from training.config import TrainingConfig
 from training.losses import classification_loss, keypoint_loss
 from training.metrics import classification_figures
 from training.shafts import PREFIX, ShaftTracingGU2Net, shaft_loss, without_shafts
+from training.strides import with_quick_strides
 from WristQCLib.findings import View
 from WristQCLib.keypoints import KEYPOINT_NAMES
 from WristQCLib.models.gu2net import GU2Net, domains_in, of_domains
@@ -124,7 +125,7 @@ class ClassificationTask:
 
     def network(self) -> MobileNetV2:
         """A fresh network."""
-        return MobileNetV2(out_channels=1, **self.config.network)
+        return with_quick_strides(MobileNetV2(out_channels=1, **self.config.network))
 
     def adapted(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """Another run's weights for this network."""

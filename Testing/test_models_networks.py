@@ -61,11 +61,45 @@ def test_domains_share_pointwise_convolutions_and_nothing_else() -> None:
     assert not any(".layers.0." in name for name in touched)
 
 
-@pytest.mark.parametrize("resampling", ["half_pixel", "published"])
-def test_gu2net_can_be_scripted(resampling: str) -> None:
-    network = GU2Net([3], width=8, resampling=resampling).eval()
-    image = torch.rand(1, 1, 32, 32)
-    assert torch.allclose(torch.jit.script(network)(image), network(image))
+@pytest.mark.parametrize(
+    "options", [{}, {"resampling": "published"}, {"presence_from": "place"}], ids=str
+)
+def test_gu2net_can_be_scripted(options: dict[str, str]) -> None:
+    network = GU2Net([3], width=8, **options).eval()
+    image, scripted = torch.rand(1, 1, 32, 32), torch.jit.script(network)
+    assert torch.allclose(scripted(image), network(image))
+    assert torch.allclose(scripted.detect(image)[1], network.detect(image)[1])
+
+
+def test_presence_from_the_place_adds_what_is_seen_where_each_point_is_sought() -> None:
+    network = GU2Net([2, 3], width=8, presence_from="place").eval()
+    image = torch.rand(2, 1, 32, 32)
+    with torch.no_grad():
+        heat_maps, before, _, finest = network.answer_with_features(image, 1)
+        hidden, _, last = network.place.layers[1]
+        torch.nn.init.normal_(last.weight)
+        after = network.detect(image, 1)[1]
+        for i in range(2):
+            for n in range(3):
+                share = torch.softmax(heat_maps[i, n].flatten(), dim=0).reshape(32, 32)
+                seen = (finest[i] * share).sum((1, 2))
+                expected = last.weight[n] @ torch.relu(hidden.weight @ seen + hidden.bias)
+                assert after[i, n] - before[i, n] == pytest.approx(float(expected), abs=1e-4)
+
+
+def test_presence_does_not_move_the_place_that_it_is_read_from() -> None:
+    network = GU2Net([2], width=8, presence_from="place")
+    torch.nn.init.normal_(network.place.layers[0][2].weight)
+    for layer in network.presence.layers:
+        torch.nn.init.zeros_(layer.weight)
+    network.detect(torch.rand(1, 1, 32, 32))[1].sum().backward()
+    assert not network.local.exit.layers[0].conv.weight.grad.any()
+    assert network.local.decoder[-1].second.pointwise.conv.weight.grad.any()
+
+
+def test_an_unknown_source_of_presence_is_refused() -> None:
+    with pytest.raises(ValueError, match="peak"):
+        GU2Net([3], presence_from="peak")
 
 
 def test_an_unknown_resampling_is_refused() -> None:

@@ -69,6 +69,17 @@ def test_a_network_without_its_traced_shafts_answers_as_before() -> None:
     assert shafts.shape == (1, 2, 16, 16)
 
 
+def test_what_a_place_says_of_presence_begins_afresh_from_weights_without_it() -> None:
+    settings = TrainingConfig("t", "keypoints", network={"width": 4, "input_stride": 4})
+    weights = KeypointTask(settings).network().eval()
+    settings.network["presence_from"] = "place"
+    task = KeypointTask(settings)
+    network = task.network().eval()
+    network.load_state_dict(task.adapted(weights.state_dict()))
+    image = torch.rand(1, 1, 64, 64)
+    assert torch.equal(network.detect(image, 1)[1], weights.detect(image, 1)[1])
+
+
 def test_tracing_adds_to_the_loss_and_goes_on_from_weights_without_it() -> None:
     task = KeypointTask(tracing_config())
     network = task.network()

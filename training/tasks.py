@@ -23,6 +23,9 @@ from WristQCLib.models.mobilenetv2 import MobileNetV2
 
 Batch = dict[str, Tensor]
 
+AFRESH = (PREFIX, "place.")
+"""Names of weights that another run may lack: they begin afresh."""
+
 
 class Task(Protocol):
     """What the training loop needs."""
@@ -54,15 +57,16 @@ class KeypointTask:
     def adapted(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """Another run's weights for this network.
 
-        Those without second looks serve these too; the tracing of shafts begins afresh if need be.
+        Those without second looks serve these too; the tracing of shafts, and what the place of a
+        point says of its presence, begin afresh if need be.
         """
         views = range(len(self.config.views))
         if self.config.close_domains and domains_in(state) == len(views):
             state = of_domains(state, [*views, *views])
         if self.config.losses.shafts == 0:
-            return without_shafts(state)
+            state = without_shafts(state)
         fresh = self.network().state_dict()
-        return {name: fresh[name] for name in fresh if name.startswith(PREFIX)} | state
+        return {name: fresh[name] for name in fresh if name.startswith(AFRESH)} | dict(state)
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """Loss of a batch, whose images are of one view."""

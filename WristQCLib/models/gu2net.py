@@ -12,7 +12,9 @@ Where this departs from the publication, the publication's way can be selected:
   ``"published"`` aligns corners in the local network and repeats pixels in the global one.
 - ``input_stride=2`` folds 2x2 pixels into channels first, so that the network runs (and answers)
   at half of the input's resolution and costs a quarter; 1 is the publication's.
-- Each point has a presence logit beside its heat map.
+- Each point has a presence logit beside its heat map. ``presence_from="image"`` tells it from the
+  deepest features of the whole image; ``"place"`` adds what the finest ones show where the heat map
+  looks for the point: whether a joint at the border is inside is told there.
 - Heat maps are returned as logits. The product of the two sigmoids has the exact logit
   ``-log(exp(-a) + exp(-b) + exp(-a - b))``, which neither overflows nor rounds to 0 or 1.
 """
@@ -198,6 +200,8 @@ class GU2Net(nn.Module):
         Input pixels per heat-map pixel, in each direction.
     resampling
         ``"half_pixel"`` or ``"published"``, see above.
+    presence_from
+        ``"image"`` or ``"place"``, see above.
 
     Notes
     -----
@@ -211,10 +215,13 @@ class GU2Net(nn.Module):
         in_channels: int = 1,
         input_stride: int = 1,
         resampling: str = "half_pixel",
+        presence_from: str = "image",
     ) -> None:
         super().__init__()
         if resampling not in ("half_pixel", "published"):
             raise ValueError(f"Unknown resampling '{resampling}': use half_pixel or published.")
+        if presence_from not in ("image", "place"):
+            raise ValueError(f"Unknown presence_from '{presence_from}': use image or place.")
         half_pixel = resampling == "half_pixel"
         folded = in_channels * input_stride**2
         self.input_stride = input_stride
@@ -226,6 +233,9 @@ class GU2Net(nn.Module):
             len(out_channels),
             lambda d: nn.Linear(features + out_channels[d], out_channels[d]),
         )
+        self.place: PerDomain | None = None
+        if presence_from == "place":
+            self.place = PerDomain(len(out_channels), lambda d: witness(width, out_channels[d]))
 
     def detect(self, image: Tensor, domain: int = 0) -> tuple[Tensor, Tensor]:
         """Heat-map logits (B, N, rows / stride, columns / stride) and presence logits (B, N).
@@ -251,7 +261,13 @@ class GU2Net(nn.Module):
         heat_maps = logit_of_product(local.float(), context)
         features = deepest.mean((2, 3)).float()
         summary = torch.cat([features, deepest.amax((2, 3)).float(), heat_maps.amax((2, 3))], dim=1)
-        return heat_maps, self.presence(summary, domain).float(), features, finest
+        presence = self.presence(summary, domain).float()
+        if self.place is not None:
+            # Presence learns to read the features at a place, not to move the place.
+            share = torch.softmax(heat_maps.detach().flatten(2), dim=2)
+            seen = share @ finest.float().flatten(2).transpose(1, 2)
+            presence = presence + self.place(seen, domain).float().diagonal(dim1=1, dim2=2)
+        return heat_maps, presence, features, finest
 
     def forward(self, image: Tensor, domain: int = 0) -> Tensor:
         """The publication's answer: heat maps of probabilities, (B, N, rows / s, columns / s)."""
@@ -263,6 +279,14 @@ def pointwise(in_channels: int, out_channels: int, bias: float = 0.0) -> Convolu
     layer = Convolution(2, in_channels, out_channels, kernel_size=1, conv_only=True)
     nn.init.constant_(layer.get_parameter("conv.bias"), bias)
     return layer
+
+
+def witness(width: int, points: int) -> nn.Sequential:
+    """From features (..., `width`) to a logit for each of the points, 0 at the start."""
+    last = nn.Linear(width, points)
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(nn.Linear(width, width), nn.ReLU(), last)
 
 
 def logit_of_product(a: Tensor, b: Tensor) -> Tensor:

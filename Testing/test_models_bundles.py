@@ -23,7 +23,7 @@ from WristQCLib.models import (  # noqa: E402
     ModelError,
     select_device,
 )
-from WristQCLib.models.detector import Located  # noqa: E402
+from WristQCLib.models.detector import Located, Look  # noqa: E402
 from WristQCLib.models.familiarity import Familiarity  # noqa: E402
 from WristQCLib.models.gu2net import of_domains  # noqa: E402
 from WristQCLib.models.letterbox import Letterbox  # noqa: E402
@@ -436,7 +436,9 @@ class Scripted(KeypointDetector):
     """A detector whose looks are given instead of seen."""
 
     def look(self, grey: object, letterbox: Letterbox, axis: object = None, domain: int = 0) -> Any:
-        return np.zeros(1), self.looks[domain](letterbox)
+        return Look(letterbox, np.zeros(1), self.looks[domain](letterbox), self.shafts)
+
+    shafts: Any = None
 
 
 def test_a_network_with_a_close_domain_has_a_say_in_whether_the_thumb_is_there(
@@ -463,6 +465,41 @@ def test_a_network_with_a_close_domain_has_a_say_in_whether_the_thumb_is_there(
     assert located["radial_styloid"] == at((61.0, 100.0), 0.9)
 
 
+def test_a_proximal_point_on_the_wrong_bone_is_brought_back_to_its_own_shaft(
+    tmp_path: Path,
+) -> None:
+    """The ulna leaves through the right side, but was sought where the radius leaves below."""
+    points = {
+        "scaphoid_centre": (60.0, 40.0),
+        "distal_radius_centre": (60.0, 60.0),
+        "distal_ulna_centre": (80.0, 60.0),
+        "proximal_radius_centre": (60.0, 198.0),
+        "proximal_ulna_centre": (64.0, 198.0),
+    }
+    located = {n: Located(p, 0.9, 0.5, 2.0, 1.0) for n, p in points.items()}
+
+    def seen(letterbox: Letterbox) -> dict[str, Located]:
+        detector.shafts = np.zeros((2, 100, 80), np.float32)
+        for shaft, start, end in zip(
+            detector.shafts, ((60, 60), (80, 60)), ((60, 199), (100, 150)), strict=True
+        ):
+            along = np.linspace(0, 1, 400)[:, None] * np.subtract(end, start) + start
+            places = np.rint((letterbox.to_input(along) + 0.5) / 4 - 0.5).astype(int)
+            x, y = places[((places >= 0) & (places < (80, 100))).all(axis=1)].T
+            shaft[y, x] = 0.8
+        return located
+
+    detector = Scripted.from_bundle(keypoint_bundle(tmp_path), "cpu")
+    detector.view, detector.input_size = View.LATERAL, (400, 320)
+    detector.looks = {0: seen}
+    # Uneven to its end, as what is exposed.
+    grey = np.random.default_rng(0).random((200, 101)).astype(np.float32)
+    ended = detector.look_again(grey, located)
+    assert ended["proximal_radius_centre"] == located["proximal_radius_centre"]
+    assert ended["proximal_ulna_centre"].position == pytest.approx((100.0, 150.0), abs=4.0)
+    assert ended["proximal_ulna_centre"].presence == 0.9
+
+
 class SeesTheSame(KeypointDetector):
     """A detector that sees given points, whether the image is turned upright or not."""
 
@@ -470,7 +507,7 @@ class SeesTheSame(KeypointDetector):
         return image, np.zeros(1), self.points
 
     def look(self, grey: object, letterbox: Letterbox, axis: object = None, domain: int = 0) -> Any:
-        return np.zeros(1), self.points
+        return Look(letterbox, np.zeros(1), self.points, None)
 
     def look_again(self, grey: np.ndarray, first: Any, spacing: object = None) -> Any:
         if grey.shape == self.shape:

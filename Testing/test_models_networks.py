@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -62,20 +64,24 @@ def test_domains_share_pointwise_convolutions_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"resampling": "published"}, {"presence_from": "place"}], ids=str
+    "options",
+    [{}, {"resampling": "published"}, {"presence_from": "place"}, {"traces_shafts": True}],
+    ids=str,
 )
-def test_gu2net_can_be_scripted(options: dict[str, str]) -> None:
+def test_gu2net_can_be_scripted(options: dict[str, Any]) -> None:
     network = GU2Net([3], width=8, **options).eval()
     image, scripted = torch.rand(1, 1, 32, 32), torch.jit.script(network)
     assert torch.allclose(scripted(image), network(image))
-    assert torch.allclose(scripted.detect(image)[1], network.detect(image)[1])
+    for one, other in zip(scripted.answer(image), network.answer(image), strict=True):
+        assert one is other or torch.allclose(one, other)
 
 
 def test_presence_from_the_place_adds_what_is_seen_where_each_point_is_sought() -> None:
     network = GU2Net([2, 3], width=8, presence_from="place").eval()
     image = torch.rand(2, 1, 32, 32)
     with torch.no_grad():
-        heat_maps, before, _, finest = network.answer_with_features(image, 1)
+        heat_maps, before, *_ = network.answer(image, 1)
+        _, _, finest = network.local(image, 1)
         hidden, _, last = network.place.layers[1]
         torch.nn.init.normal_(last.weight)
         after = network.detect(image, 1)[1]

@@ -1,8 +1,9 @@
-"""The shafts that keypoint networks trace in training: maps, loss, and their removal."""
+"""The shafts that keypoint networks trace: their maps, the loss, weights with and without."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from training.config import LossWeights, TrainingConfig  # noqa: E402
-from training.shafts import (  # noqa: E402
-    ShaftTracingGU2Net,
-    shaft_loss,
-    shaft_maps,
-    without_shafts,
-)
+from training.shafts import shaft_loss, shaft_maps  # noqa: E402
 from training.tasks import KeypointTask  # noqa: E402
-from WristQCLib.models.gu2net import GU2Net  # noqa: E402
 
 CONFIGS = Path(__file__).resolve().parent.parent / "training" / "configs"
 NOBODY_KNOWS = [[math.nan, math.nan], [1.0, 1.0]]
@@ -45,34 +40,41 @@ def test_only_known_shafts_are_judged() -> None:
     assert float(shaft_loss(torch.zeros(1, 1, 3, 4), ends[:, 1:], 1.0)) == 0.0
 
 
+NETWORK = {"width": 4, "input_stride": 4}
+
+
 def tracing_config() -> TrainingConfig:
     return TrainingConfig(
         "t",
         "keypoints",
-        network={"width": 4, "input_stride": 4},
+        network=NETWORK | {"traces_shafts": True},
         losses=LossWeights(0.1, 1.0, 1.0, shafts=0.5),
         input_size=(64, 64),
     )
 
 
 def test_a_network_without_its_traced_shafts_answers_as_before() -> None:
-    task = KeypointTask(tracing_config())
-    tracing = task.network().eval()
-    assert isinstance(tracing, ShaftTracingGU2Net)
-    plain = GU2Net(out_channels=(3, 5), width=4, input_stride=4).eval()
-    plain.load_state_dict(without_shafts(tracing.state_dict()))
+    tracing = KeypointTask(tracing_config()).network().eval()
+    plain = KeypointTask(TrainingConfig("t", "keypoints", network=NETWORK))
+    network = plain.network().eval()
+    network.load_state_dict(plain.adapted(tracing.state_dict()))
     image = torch.rand(1, 1, 64, 64)
     with torch.no_grad():
-        heat_maps, presence, shafts = tracing.trace(image, 1)
-        for one, other in zip((heat_maps, presence), plain.detect(image, 1), strict=True):
+        answer = tracing.answer(image, 1)
+        for one, other in zip(answer[:2], network.detect(image, 1), strict=True):
             assert torch.equal(one, other)
-    assert shafts.shape == (1, 2, 16, 16)
+        assert network.answer(image, 1).shafts is None
+    assert answer.shafts.shape == (1, 2, 16, 16)
+
+
+def test_shafts_cannot_be_learned_by_a_network_that_does_not_trace_them() -> None:
+    with pytest.raises(ValueError, match="traces_shafts"):
+        KeypointTask(replace(tracing_config(), network=NETWORK))
 
 
 def test_what_a_place_says_of_presence_begins_afresh_from_weights_without_it() -> None:
-    settings = TrainingConfig("t", "keypoints", network={"width": 4, "input_stride": 4})
-    weights = KeypointTask(settings).network().eval()
-    settings.network["presence_from"] = "place"
+    weights = KeypointTask(TrainingConfig("t", "keypoints", network=NETWORK)).network().eval()
+    settings = TrainingConfig("t", "keypoints", network=NETWORK | {"presence_from": "place"})
     task = KeypointTask(settings)
     network = task.network().eval()
     network.load_state_dict(task.adapted(weights.state_dict()))
@@ -83,10 +85,8 @@ def test_what_a_place_says_of_presence_begins_afresh_from_weights_without_it() -
 def test_tracing_adds_to_the_loss_and_goes_on_from_weights_without_it() -> None:
     task = KeypointTask(tracing_config())
     network = task.network()
-    weights = without_shafts(network.state_dict())
-    network.load_state_dict(task.adapted(weights))
-    plain = KeypointTask(TrainingConfig("t", "keypoints", network={"width": 4, "input_stride": 4}))
-    assert plain.adapted(network.state_dict()).keys() == weights.keys()
+    plain = KeypointTask(TrainingConfig("t", "keypoints", network=NETWORK))
+    network.load_state_dict(task.adapted(plain.network().state_dict()))
     batch = {
         "image": torch.rand(2, 1, 64, 64),
         "points": torch.full((2, 5, 2), 20.0),
@@ -101,7 +101,7 @@ def test_tracing_adds_to_the_loss_and_goes_on_from_weights_without_it() -> None:
         with_known = float(task.loss(network, batch))
         unknown = batch | {"shafts": torch.full((2, 2, 2, 2), math.nan)}
         without = float(task.loss(network, unknown))
-        traced = network.trace(batch["image"], 1)[2]
+        traced = network.answer(batch["image"], 1).shafts
         ends = (batch["shafts"] + 0.5) / 4 - 0.5
         expected = 0.5 * float(shaft_loss(traced, ends, tracing_config().sigma / 4))
     assert with_known - without == pytest.approx(expected, rel=1e-4)

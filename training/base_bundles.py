@@ -76,9 +76,14 @@ class Base:
     def settings(self, config: TrainingConfig) -> TrainingConfig:
         """A configuration with the network, the input and the targets that the bundles have."""
         first = self.bundles[0]
+        arguments = _arguments(first)
+        losses = config.losses
+        if not arguments.get("traces_shafts"):
+            losses = replace(losses, shafts=0.0)
         changed = replace(
             config,
-            network=_arguments(first),
+            network=arguments,
+            losses=losses,
             input_size=first.input_size,
             letterbox=str(first.setting("letterbox")),
         )

@@ -30,7 +30,6 @@ from training.labels import LabelledImage, label_paths, read_image, read_label
 from training.metrics import best_threshold, classification_figures, coverage
 from training.onnx_export import write_onnx
 from training.results import compare, known_spacing
-from training.shafts import without_shafts
 from training.train import save, write_beside
 from WristQCLib.findings import View
 from WristQCLib.keypoints import KEYPOINT_NAMES
@@ -376,7 +375,6 @@ def export_weights(
         any it does not tell.
     """
     made = []
-    state = without_shafts(state)
     views = [View(v) for v in config.views] if config.task == "keypoints" else [None]
     for domain, view in enumerate(views):
         if view is None:

@@ -1,50 +1,23 @@
-"""The shafts of radius and ulna as a second task of keypoint networks, in training alone.
+"""The shafts of radius and ulna as a second task of keypoint networks.
 
 In a lateral view the two proximal points differ only by the bone that they belong to, and a bone is
 told by following it from its distal end. So the network's finest features are also asked where each
-shaft runs. The two answers are left out of what is exported.
+shaft runs; `WristQCLib.models.shafts` follows them in the answer.
 """
 
 from __future__ import annotations
-
-from collections.abc import Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from training.losses import mean_over
-from WristQCLib.models.gu2net import PRIOR_LOGIT, GU2Net, PerDomain, pointwise
 
 SHAFTS = (
     ("distal_radius_centre", "proximal_radius_centre"),
     ("distal_ulna_centre", "proximal_ulna_centre"),
 )
 """The keypoints at the ends of each shaft."""
-
-PREFIX = "shafts."
-"""Of the names of weights that only training needs."""
-
-
-class ShaftTracingGU2Net(GU2Net):
-    """A GU2Net with two more maps, the shafts', in each domain."""
-
-    def __init__(self, out_channels: Sequence[int], width: int = 64, **others: Any) -> None:
-        super().__init__(out_channels, width, **others)
-        self.shafts = PerDomain(
-            len(out_channels), lambda _: pointwise(width, len(SHAFTS), PRIOR_LOGIT / 2)
-        )
-
-    def trace(self, image: Tensor, domain: int) -> tuple[Tensor, Tensor, Tensor]:
-        """As `detect`, and shaft logits (B, 2, rows / stride, columns / stride), float32."""
-        heat_maps, presence, _, finest = self.answer_with_features(image, domain)
-        return heat_maps, presence, self.shafts(finest, domain).float()
-
-
-def without_shafts(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights that a `GU2Net` has."""
-    return {name: tensor for name, tensor in state.items() if not name.startswith(PREFIX)}
 
 
 def shaft_maps(ends: Tensor, shape: tuple[int, int], sigma: float) -> Tensor:

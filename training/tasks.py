@@ -13,7 +13,7 @@ from torch.nn import functional
 from training.config import TrainingConfig
 from training.losses import classification_loss, keypoint_loss
 from training.metrics import classification_figures
-from training.shafts import PREFIX, ShaftTracingGU2Net, shaft_loss, without_shafts
+from training.shafts import shaft_loss
 from training.strides import with_quick_strides
 from WristQCLib.findings import View
 from WristQCLib.keypoints import KEYPOINT_NAMES
@@ -23,8 +23,8 @@ from WristQCLib.models.mobilenetv2 import MobileNetV2
 
 Batch = dict[str, Tensor]
 
-AFRESH = (PREFIX, "place.")
-"""Names of weights that another run may lack: they begin afresh."""
+AFRESH = ("shafts.", "place.")
+"""What the names of weights begin with that not every network has."""
 
 
 class Task(Protocol):
@@ -45,28 +45,31 @@ class KeypointTask:
     def __init__(self, config: TrainingConfig) -> None:
         self.config = config
         self.stride = int(config.network.get("input_stride", 1))
+        if config.losses.shafts > 0 and not config.network.get("traces_shafts"):
+            raise ValueError(
+                f"'{config.name}' is to learn from shafts (losses.shafts), which its network does"
+                " not trace: set network.traces_shafts."
+            )
 
     def network(self) -> GU2Net:
         """A fresh network; a domain for each view, and one for its second look if apart."""
         points = [len(KEYPOINT_NAMES[View(view)]) for view in self.config.views]
         if self.config.close_domains:
             points = 2 * points
-        kind = ShaftTracingGU2Net if self.config.losses.shafts > 0 else GU2Net
-        return kind(out_channels=points, **self.config.network)
+        return GU2Net(out_channels=points, **self.config.network)
 
     def adapted(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
         """Another run's weights for this network.
 
-        Those without second looks serve these too; the tracing of shafts, and what the place of a
-        point says of its presence, begin afresh if need be.
+        Those without second looks serve these too. What only one of the networks has begins afresh,
+        or is left out.
         """
         views = range(len(self.config.views))
         if self.config.close_domains and domains_in(state) == len(views):
             state = of_domains(state, [*views, *views])
-        if self.config.losses.shafts == 0:
-            state = without_shafts(state)
         fresh = self.network().state_dict()
-        return {name: fresh[name] for name in fresh if name.startswith(AFRESH)} | dict(state)
+        own = {name: fresh[name] for name in fresh if name.startswith(AFRESH)}
+        return own | {n: state[n] for n in state if n in own or not n.startswith(AFRESH)}
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """Loss of a batch, whose images are of one view."""
@@ -74,10 +77,10 @@ class KeypointTask:
         if weight == 0:
             heat_maps, presence = network.detect(batch["image"], domain)  # type: ignore[operator]
             return self._loss(heat_maps, presence, batch)
-        heat_maps, presence, shafts = network.trace(batch["image"], domain)  # type: ignore[operator]
+        answer = network.answer(batch["image"], domain)  # type: ignore[operator]
         ends = (batch["shafts"] + 0.5) / self.stride - 0.5
-        traced = shaft_loss(shafts, ends, self.config.sigma / self.stride)
-        return self._loss(heat_maps, presence, batch) + weight * traced
+        traced = shaft_loss(answer.shafts, ends, self.config.sigma / self.stride)
+        return self._loss(answer.heat_maps, answer.presence, batch) + weight * traced
 
     def _loss(self, heat_maps: Tensor, presence: Tensor, batch: Batch) -> Tensor:
         return keypoint_loss(

@@ -19,7 +19,8 @@ from WristQCLib.models.familiarity import Familiarity, Features
 from WristQCLib.models.heatmaps import HeatMaps, decode
 from WristQCLib.models.letterbox import Letterbox
 from WristQCLib.models.preprocessing import FloatImage, normalise
-from WristQCLib.models.refinement import CLOSE_LOOKS, close_box
+from WristQCLib.models.refinement import CLOSE_LOOKS, SHAFTS, close_box
+from WristQCLib.models.shafts import followed
 from WristQCLib.models.shape_prior import (
     PROXIMAL,
     Points,
@@ -70,6 +71,29 @@ class Located:
     height: float
     extent: float
     pixel: float
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one pass of the network over (part of) an image tells.
+
+    Attributes
+    ----------
+    letterbox
+        Of the part.
+    features
+        What kind of image it is, (F,).
+    located
+        The keypoints, by name.
+    shafts
+        (2, rows, columns): probabilities of the radius' and the ulna's shaft, None from a network
+        that does not trace them.
+    """
+
+    letterbox: Letterbox
+    features: Features
+    located: dict[str, Located]
+    shafts: HeatMaps | None
 
 
 @dataclass(frozen=True)
@@ -215,7 +239,7 @@ class KeypointDetector(BundledModel):
         """All looks once more with the forearm upright; presence stays as it was seen first."""
         turned = Turned.by(grey, tilt)
         whole = Letterbox.whole(turned.image.shape, self.input_size, self.isotropic)
-        upright = self.look_again(turned.image, self.look(turned.image, whole)[1], spacing)
+        upright = self.look_again(turned.image, self.look(turned.image, whole).located, spacing)
         return {
             name: replace(
                 upright[name],
@@ -256,13 +280,13 @@ class KeypointDetector(BundledModel):
         check_grey(image)
         grey = normalise(image)
         whole = Letterbox.whole(grey.shape, self.input_size, self.isotropic)
-        features, located = self.look(grey, whole)
-        return grey, features, located
+        look = self.look(grey, whole)
+        return grey, look.features, look.located
 
     def look(
         self, grey: FloatImage, letterbox: Letterbox, axis: Points | None = None, domain: int = 0
-    ) -> tuple[Features, dict[str, Located]]:
-        """One pass of the network over a box of the normalised image: its features, its points.
+    ) -> Look:
+        """One pass of the network over a box of the normalised image.
 
         Parameters
         ----------
@@ -275,15 +299,16 @@ class KeypointDetector(BundledModel):
         domain
             The network's.
         """
-        heat_maps, presence, features = self._answer(letterbox.resample(grey), domain)
+        heat_maps, presence, features, shafts = self._answer(letterbox.resample(grey), domain)
         located = {
             name: self._locate(heat_map, float(probability), letterbox)
             for name, heat_map, probability in zip(self.names, heat_maps, presence, strict=True)
         }
         if axis is None:
             axis = self._axis(self._places(located))
+        look = Look(letterbox, features, located, shafts)
         if axis is None:
-            return features, located
+            return look
         rows, columns = np.indices(heat_maps.shape[1:])
         stride = self.input_size[0] / heat_maps.shape[1]
         cells = (np.stack([columns, rows], axis=-1) + 0.5) * stride - 0.5
@@ -292,27 +317,34 @@ class KeypointDetector(BundledModel):
             if name in PROXIMAL and possible.any():
                 masked = heat_maps[index] * possible
                 located[name] = self._locate(masked, located[name].presence, letterbox)
-        return features, located
+        return look
 
     def _answer(
         self, pixels: FloatImage, domain: int
-    ) -> tuple[HeatMaps, npt.NDArray[np.float32], Features]:
-        """Heat maps (N, rows, columns), presence (N) and features (F), averaged over flips."""
+    ) -> tuple[HeatMaps, npt.NDArray[np.float32], Features, HeatMaps | None]:
+        """Heat maps (N, rows, columns), presence (N), features (F) and shafts (2, rows, columns).
+
+        Averaged over flips.
+        """
         import torch
 
         batch, flips = self._flipped(pixels)
         with torch.inference_mode():
-            logits, presence, features = self._network.answer(batch, domain)
-            heat_maps = torch.stack(
-                [
+            answer = self._network.answer(batch, domain)
+
+            def upright(logits: torch.Tensor) -> HeatMaps:
+                turned = [
                     torch.flip(heat_map, [axis - 1 for axis in axes])
                     for heat_map, axes in zip(torch.sigmoid(logits), flips, strict=True)
                 ]
-            )
+                averaged: HeatMaps = torch.stack(turned).mean(0).cpu().numpy()
+                return averaged
+
             return (
-                heat_maps.mean(0).cpu().numpy(),
-                torch.sigmoid(presence).mean(0).cpu().numpy(),
-                features.mean(0).cpu().numpy(),
+                upright(answer.heat_maps),
+                torch.sigmoid(answer.presence).mean(0).cpu().numpy(),
+                answer.features.mean(0).cpu().numpy(),
+                None if answer.shafts is None else upright(answer.shafts),
             )
 
     def _locate(self, heat_map: HeatMaps, presence: float, letterbox: Letterbox) -> Located:
@@ -363,7 +395,8 @@ class KeypointDetector(BundledModel):
             box = close_box(sought, self.view, close, self.input_size)
             if box is None:
                 continue
-            _, second = self.look(grey, Letterbox.fit(box, self.input_size), axis, domain)
+            look = self.look(grey, Letterbox.fit(box, self.input_size), axis, domain)
+            second = look.located
             limit = MAX_SHIFT * float(np.hypot(box[2] - box[0], box[3] - box[1]))
             for name in close.points:
                 shift = np.subtract(second[name].position, refined[name].position)
@@ -376,6 +409,9 @@ class KeypointDetector(BundledModel):
                 if tells_presence:
                     presence = mean_odds(presence, second[name].presence)
                 refined[name] = replace(refined[name], presence=presence)
+            if close.points == SHAFTS and look.shafts is not None:
+                courses = followed(look.shafts, look.letterbox, grey, self._places(refined))
+                refined |= {n: replace(refined[n], position=courses[n]) for n in courses}
         return refined
 
     def keypoints(self, located: Mapping[str, Located], size: tuple[int, ...]) -> list[Keypoint]:

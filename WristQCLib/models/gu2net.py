@@ -15,6 +15,8 @@ Where this departs from the publication, the publication's way can be selected:
 - Each point has a presence logit beside its heat map. ``presence_from="image"`` tells it from the
   deepest features of the whole image; ``"place"`` adds what the finest ones show where the heat map
   looks for the point: whether a joint at the border is inside is told there.
+- ``traces_shafts`` adds a map of each of the forearm's two shafts, to be followed from one keypoint
+  to the next (`WristQCLib.models.shafts`).
 - Heat maps are returned as logits. The product of the two sigmoids has the exact logit
   ``-log(exp(-a) + exp(-b) + exp(-a - b))``, which neither overflows nor rounds to 0 or 1.
 """
@@ -22,6 +24,7 @@ Where this departs from the publication, the publication's way can be selected:
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Optional
 
 import torch
 from monai.networks.blocks import Convolution
@@ -36,6 +39,31 @@ PRIOR_LOGIT = -6.0
 """Output bias at the start: a heat map is almost empty."""
 
 NORM = ("batch", {"momentum": 0.1})
+
+SHAFTS = 2
+"""Those of radius and ulna."""
+
+
+class Answer(NamedTuple):
+    """What a GU2Net says of a batch of images; float32, under autocast too.
+
+    Attributes
+    ----------
+    heat_maps
+        Logits, (B, N, rows / stride, columns / stride).
+    presence
+        Logits, (B, N).
+    features
+        Means of the deepest features, (B, F): what kind of image it is.
+    shafts
+        Logits of radius and ulna, (B, 2, rows / stride, columns / stride); None of a network that
+        does not trace them.
+    """
+
+    heat_maps: Tensor
+    presence: Tensor
+    features: Tensor
+    shafts: Optional[Tensor]  # noqa: UP045 - TorchScript knows no other form
 
 
 class PerDomain(nn.Module):
@@ -202,6 +230,8 @@ class GU2Net(nn.Module):
         ``"half_pixel"`` or ``"published"``, see above.
     presence_from
         ``"image"`` or ``"place"``, see above.
+    traces_shafts
+        Whether it answers with maps of the shafts too.
 
     Notes
     -----
@@ -216,6 +246,7 @@ class GU2Net(nn.Module):
         input_stride: int = 1,
         resampling: str = "half_pixel",
         presence_from: str = "image",
+        traces_shafts: bool = False,
     ) -> None:
         super().__init__()
         if resampling not in ("half_pixel", "published"):
@@ -237,23 +268,19 @@ class GU2Net(nn.Module):
         if presence_from == "place":
             self.place = PerDomain(len(out_channels), lambda d: witness(width, out_channels[d]))
 
+        self.shafts: PerDomain | None = None
+        if traces_shafts:
+            self.shafts = PerDomain(
+                len(out_channels), lambda _: pointwise(width, SHAFTS, PRIOR_LOGIT / 2)
+            )
+
     def detect(self, image: Tensor, domain: int = 0) -> tuple[Tensor, Tensor]:
-        """Heat-map logits (B, N, rows / stride, columns / stride) and presence logits (B, N).
+        """The heat maps and presences of `answer`."""
+        answer = self.answer(image, domain)
+        return answer.heat_maps, answer.presence
 
-        Both are float32, under autocast too.
-        """
-        heat_maps, presence, _ = self.answer(image, domain)
-        return heat_maps, presence
-
-    def answer(self, image: Tensor, domain: int = 0) -> tuple[Tensor, Tensor, Tensor]:
-        """As `detect`, and the mean of the deepest features (B, F): what kind of image it is."""
-        heat_maps, presence, features, _ = self.answer_with_features(image, domain)
-        return heat_maps, presence, features
-
-    def answer_with_features(
-        self, image: Tensor, domain: int = 0
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """As `answer`, and the finest features (B, `width`, rows / stride, columns / stride)."""
+    def answer(self, image: Tensor, domain: int = 0) -> Answer:
+        """All that the network says of images (B, `in_channels`, rows, columns) of one domain."""
         if self.input_stride > 1:
             image = functional.pixel_unshuffle(image, self.input_stride)
         local, deepest, finest = self.local(image, domain)
@@ -267,7 +294,10 @@ class GU2Net(nn.Module):
             share = torch.softmax(heat_maps.detach().flatten(2), dim=2)
             seen = share @ finest.float().flatten(2).transpose(1, 2)
             presence = presence + self.place(seen, domain).float().diagonal(dim1=1, dim2=2)
-        return heat_maps, presence, features, finest
+        shafts: Tensor | None = None
+        if self.shafts is not None:
+            shafts = self.shafts(finest, domain).float()
+        return Answer(heat_maps, presence, features, shafts)
 
     def forward(self, image: Tensor, domain: int = 0) -> Tensor:
         """The publication's answer: heat maps of probabilities, (B, N, rows / s, columns / s)."""

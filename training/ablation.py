@@ -32,7 +32,7 @@ from training.train import Trainer, write_beside
 from WristQCLib.findings import View
 from WristQCLib.model_set import BUNDLED_MODELS
 from WristQCLib.models import KeypointDetector
-from WristQCLib.models.detector import Located
+from WristQCLib.models.detector import Located, Look
 from WristQCLib.models.heatmaps import HeatMaps
 from WristQCLib.models.letterbox import Letterbox
 
@@ -65,6 +65,13 @@ class WithoutShape(KeypointDetector):
         return None
 
 
+class WithoutShafts(KeypointDetector):
+    """Does not follow the shafts where a proximal point was taken for the other bone's."""
+
+    def look(self, *arguments: Any, **options: Any) -> Look:
+        return replace(super().look(*arguments, **options), shafts=None)
+
+
 def _without_flips(detector: KeypointDetector) -> None:
     detector.averages_flips = False
 
@@ -88,6 +95,7 @@ VARIANTS: Mapping[str, tuple[type[KeypointDetector], Callable[[KeypointDetector]
     "without second look": (KeypointDetector, _without_second_look),
     "place: highest pixel, not sub-pixel": (ByArgmax, _as_it_is),
     "without shape prior": (WithoutShape, _as_it_is),
+    "shafts not followed": (WithoutShafts, _as_it_is),
     "without second look and flips, highest pixel": (ByArgmax, _bare),
 }
 

@@ -392,6 +392,25 @@ def test_monai_accepts_the_bundles_network_and_its_data_format(
         )
 
 
+def test_the_logits_of_an_image_seen_at_several_scales_are_averaged(tmp_path: Path) -> None:
+    bundle = classifier_bundle(tmp_path)
+    path = bundle / "configs" / "metadata.json"
+    own = json.loads(path.read_text("utf-8"))["wristqc"]
+    edit(path, "wristqc", own | {"input_scales": [0.5, 1.0, 2.0]})
+    classifier = ImageClassifier.from_bundle(bundle, "cpu")
+    seen = []
+
+    def logit(pixels: np.ndarray, flips: int) -> torch.Tensor:
+        seen.append((*pixels.shape, flips))
+        return torch.tensor(float(len(seen)))
+
+    classifier._logit = logit
+    answer = classifier.probability(np.random.default_rng(0).random((30, 40)))
+    # 48 columns, halved, come to the next multiple of 32; as they are they stay as they are.
+    assert seen == [(32, 32, 2), (64, 48, 4), (128, 96, 2)]
+    assert answer["frontal"] == pytest.approx(1 / (1 + np.exp(-2.0)))
+
+
 def test_an_unknown_or_absent_device_is_refused_by_name() -> None:
     with pytest.raises(ModelError, match="Unknown device 'gpu'"):
         select_device("gpu")

@@ -46,6 +46,9 @@ THRESHOLD_RANGE, FEW_CASES = (0.2, 0.6), 20
 
 CLASSIFIER_LABELS = {"artefact": ("artefact", "none"), "view": ("frontal", "lateral")}
 
+INPUT_SCALES = {"artefact": (0.75, 1.0, 1.25)}
+"""See `ImageClassifier.scales`: AUC 0.9625 instead of 0.9554 on 515 validation images."""
+
 DESCRIPTIONS = {
     "wrist_keypoints_frontal": "Thumb metacarpophalangeal joint, radial and ulnar styloid in a"
     " frontal wrist radiograph: heat maps and presence.",
@@ -380,6 +383,7 @@ def export_weights(
         if view is None:
             name, weights, chosen = f"wrist_{config.task}", state, labels
             own: dict[str, Any] = {"labels": list(CLASSIFIER_LABELS[config.task])}
+            own |= {"input_scales": list(INPUT_SCALES.get(config.task, (1.0,)))}
             start: dict[str, Any] = {"threshold": 0.5}
         else:
             name, chosen = f"wrist_keypoints_{view}", [x for x in labels if x.keypoint_view is view]

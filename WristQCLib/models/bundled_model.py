@@ -74,11 +74,13 @@ class BundledModel:
                 f" ({error!r}); use a bundle made for WristQC."
             ) from error
 
-    def _flipped(self, pixels: FloatImage) -> tuple[torch.Tensor, tuple[tuple[int, ...], ...]]:
+    def _flipped(
+        self, pixels: FloatImage, most: int = len(FLIPS)
+    ) -> tuple[torch.Tensor, tuple[tuple[int, ...], ...]]:
         """A batch (B, 1, rows, columns) of one input and its flips, and the axes of each flip."""
         import torch
 
-        flips = FLIPS if self.averages_flips else FLIPS[:1]
+        flips = FLIPS[:most] if self.averages_flips else FLIPS[:1]
         plain = torch.from_numpy(pixels)[None, None].to(self.device)
         return torch.cat([torch.flip(plain, axes) for axes in flips]), flips
 

@@ -10,13 +10,17 @@ import numpy.typing as npt
 from WristQCLib.models.bundled_model import BundledModel, check_grey
 from WristQCLib.models.bundles import METADATA, Bundle
 from WristQCLib.models.errors import ModelError
-from WristQCLib.models.letterbox import network_input
+from WristQCLib.models.letterbox import FLIPS, network_input
 from WristQCLib.models.preprocessing import FloatImage
 
 if TYPE_CHECKING:
     import torch
 
     from WristQCLib.models.mobilenetv2 import MobileNetV2
+
+
+DEEPEST_STRIDE = 32
+"""Input pixels between the deepest features of a MobileNetV2."""
 
 
 class ImageClassifier(BundledModel):
@@ -31,6 +35,10 @@ class ImageClassifier(BundledModel):
     calibration
         (slope, offset) of the line that turns the network's logit into the logit of a probability
         that holds what it promises (Platt scaling).
+    scales
+        The image is seen at each of these multiples of the input's size, and the logits are
+        averaged: small objects are made out enlarged, large ones in their surroundings. Half of
+        the flips do, but for the input's own size.
     """
 
     TASK = "classification"
@@ -48,6 +56,7 @@ class ImageClassifier(BundledModel):
         self.threshold = float(bundle.setting("threshold"))
         slope, offset = bundle.metadata["wristqc"].get("calibration", (1.0, 0.0))
         self.calibration = float(slope), float(offset)
+        self.scales = tuple(float(s) for s in bundle.metadata["wristqc"].get("input_scales", [1.0]))
 
     def probability(self, image: npt.NDArray[np.generic]) -> dict[str, float]:
         """Probability of each label; they add up to 1.
@@ -65,24 +74,38 @@ class ImageClassifier(BundledModel):
         import torch
 
         check_grey(image)
-        pixels = network_input(image, self.input_size, self.isotropic)
         slope, offset = self.calibration
         with torch.inference_mode():
-            first = float(torch.sigmoid(slope * self._logit(pixels) + offset))
+            logits = [
+                self._logit(
+                    network_input(image, self._input_size_at(scale), self.isotropic),
+                    len(FLIPS) if scale == 1.0 else len(FLIPS) // 2,
+                )
+                for scale in self.scales
+            ]
+            first = float(torch.sigmoid(slope * torch.stack(logits).mean() + offset))
         return {self.labels[0]: first, self.labels[1]: 1.0 - first}
 
-    def _logit(self, pixels: FloatImage) -> torch.Tensor:
-        """The first label's logit, from an average over flips.
+    def _input_size_at(self, scale: float) -> tuple[int, int]:
+        """The input's size, (rows, columns), times a factor, in whole strides of the network."""
+        rows, columns = (
+            max(DEEPEST_STRIDE, round(length * scale / DEEPEST_STRIDE) * DEEPEST_STRIDE)
+            for length in self.input_size
+        )
+        return (rows, columns) if scale != 1.0 else self.input_size
+
+    def _logit(self, pixels: FloatImage, flips: int) -> torch.Tensor:
+        """The first label's logit, from an average over so many flips.
 
         Where places have logits of their own these are averaged, place by place, before the image
         is judged by the highest: a place that stands out in one flip alone is chance.
         """
         import torch
 
-        batch, flips = self._flipped(pixels)
+        batch, axes_of = self._flipped(pixels, flips)
         if not self._network.has_cells:
             return self._network(batch)[:, 0].mean()
         cells = self._network.cells(batch)
         turned = [torch.flip(cell, [axis - 1 for axis in axes])
-                  for cell, axes in zip(cells, flips, strict=True)]  # fmt: skip
+                  for cell, axes in zip(cells, axes_of, strict=True)]  # fmt: skip
         return self._network.pool(torch.stack(turned).mean(0, keepdim=True))[0, 0]

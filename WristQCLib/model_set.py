@@ -25,8 +25,8 @@ from WristQCLib.resources import RESOURCES
 
 BUNDLED_MODELS = RESOURCES / "Models"
 
-_CLASSIFIER_WEIGHT, _CLARITY_WEIGHT, _LATERAL_BIAS = 1.09, 12.99, 0.34
-"""Logistic regression of the view on 281 simulated and 19 real images (`training.fit_view`)."""
+_CLASSIFIER_WEIGHT, _CLARITY_WEIGHT, _LATERAL_BIAS = 0.98, 8.79, -0.07
+"""Logistic regression of the view on 381 simulated and 19 real images (`training.fit_view`)."""
 
 
 class ModelSet:

@@ -27,8 +27,10 @@ def without_onnx(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Path:
+    plain = config(samples_per_epoch=4, average=0.5, close_domains=True)
     tiny = replace(
-        config(samples_per_epoch=4, average=0.5, close_domains=True),
+        plain,
+        network=plain.network | {"traces_shafts": True},
         losses=LossWeights(0.1, 1.0, 1.0, shafts=0.01),
         augmentation=Augmentation(zoom=0.5),
     )

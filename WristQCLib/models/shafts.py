@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from WristQCLib.models.heatmaps import HeatMaps
 from WristQCLib.models.letterbox import Letterbox
@@ -111,6 +110,8 @@ def support(shaft: HeatMaps, start: Points, ends: Points) -> Points:
     -------
     (K,) in [0, 1]; what lies outside of the map counts as 0.
     """
+    from scipy import ndimage
+
     along = np.linspace(FIRST, 1.0, SAMPLES)[:, None]
     places = start + (ends - start)[:, None] * along
     values = ndimage.map_coordinates(shaft, [places[..., 1], places[..., 0]], order=1)

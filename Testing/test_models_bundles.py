@@ -411,6 +411,16 @@ def test_the_logits_of_an_image_seen_at_several_scales_are_averaged(tmp_path: Pa
     assert answer["frontal"] == pytest.approx(1 / (1 + np.exp(-2.0)))
 
 
+@pytest.mark.parametrize("scales", [[], [1.0, 0.0], ["twice"]])
+def test_scales_that_are_none_are_refused(tmp_path: Path, scales: list[Any]) -> None:
+    bundle = classifier_bundle(tmp_path)
+    path = bundle / "configs" / "metadata.json"
+    own = json.loads(path.read_text("utf-8"))["wristqc"]
+    edit(path, "wristqc", own | {"input_scales": scales})
+    with pytest.raises(ModelError, match=r"metadata\.json.*not understood"):
+        ImageClassifier.from_bundle(bundle, "cpu")
+
+
 def test_an_unknown_or_absent_device_is_refused_by_name() -> None:
     with pytest.raises(ModelError, match="Unknown device 'gpu'"):
         select_device("gpu")

@@ -57,6 +57,8 @@ class ImageClassifier(BundledModel):
         slope, offset = bundle.metadata["wristqc"].get("calibration", (1.0, 0.0))
         self.calibration = float(slope), float(offset)
         self.scales = tuple(float(s) for s in bundle.metadata["wristqc"].get("input_scales", [1.0]))
+        if not self.scales or min(self.scales) <= 0:
+            raise ValueError(f"input_scales are {self.scales}; at least one, all positive")
 
     def probability(self, image: npt.NDArray[np.generic]) -> dict[str, float]:
         """Probability of each label; they add up to 1.

@@ -20,7 +20,6 @@ from training.labels import LabelledImage, label_paths, read_image, read_label
 from training.pasting import LEAST_SEEN, ObjectBank, Sprite, lay, lead_letters
 from training.processes import Processes
 from training.results import millimetres_per_pixel
-from training.shafts import SHAFTS
 from training.transforms import (
     Geometry,
     alter_look,
@@ -36,6 +35,7 @@ from WristQCLib.keypoints import KEYPOINT_NAMES
 from WristQCLib.models.letterbox import Letterbox
 from WristQCLib.models.preprocessing import FloatImage, normalise
 from WristQCLib.models.refinement import CLOSE_LOOKS, close_box
+from WristQCLib.models.shape_prior import SHAFTS
 
 FIELD_DEPENDENT = ("proximal_radius_centre", "proximal_ulna_centre")
 """Points where the shaft leaves the field: a smaller field moves them, nobody knows where."""

@@ -13,12 +13,6 @@ from torch.nn import functional
 
 from training.losses import mean_over
 
-SHAFTS = (
-    ("distal_radius_centre", "proximal_radius_centre"),
-    ("distal_ulna_centre", "proximal_ulna_centre"),
-)
-"""The keypoints at the ends of each shaft."""
-
 
 def shaft_maps(ends: Tensor, shape: tuple[int, int], sigma: float) -> Tensor:
     """Ridges of height 1 along straight lines, Gaussian across.

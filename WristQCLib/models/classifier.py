@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from WristQCLib.models.mobilenetv2 import MobileNetV2
 
 
-DEEPEST_STRIDE = 32
-"""Input pixels between the deepest features of a MobileNetV2."""
-
-
 class ImageClassifier(BundledModel):
     """Answers one yes/no question about a whole image.
 
@@ -90,8 +86,10 @@ class ImageClassifier(BundledModel):
 
     def _input_size_at(self, scale: float) -> tuple[int, int]:
         """The input's size, (rows, columns), times a factor, in whole strides of the network."""
+        from WristQCLib.models.mobilenetv2 import TOTAL_STRIDE
+
         rows, columns = (
-            max(DEEPEST_STRIDE, round(length * scale / DEEPEST_STRIDE) * DEEPEST_STRIDE)
+            max(TOTAL_STRIDE, round(length * scale / TOTAL_STRIDE) * TOTAL_STRIDE)
             for length in self.input_size
         )
         return (rows, columns) if scale != 1.0 else self.input_size

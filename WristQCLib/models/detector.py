@@ -19,7 +19,7 @@ from WristQCLib.models.familiarity import Familiarity, Features
 from WristQCLib.models.heatmaps import HeatMaps, decode
 from WristQCLib.models.letterbox import Letterbox
 from WristQCLib.models.preprocessing import FloatImage, normalise
-from WristQCLib.models.refinement import CLOSE_LOOKS, SHAFTS, close_box
+from WristQCLib.models.refinement import CLOSE_LOOKS, close_box
 from WristQCLib.models.shafts import followed
 from WristQCLib.models.shape_prior import (
     PROXIMAL,
@@ -332,19 +332,19 @@ class KeypointDetector(BundledModel):
         with torch.inference_mode():
             answer = self._network.answer(batch, domain)
 
-            def upright(logits: torch.Tensor) -> HeatMaps:
+            def averaged(logits: torch.Tensor) -> HeatMaps:
                 turned = [
                     torch.flip(heat_map, [axis - 1 for axis in axes])
                     for heat_map, axes in zip(torch.sigmoid(logits), flips, strict=True)
                 ]
-                averaged: HeatMaps = torch.stack(turned).mean(0).cpu().numpy()
-                return averaged
+                mean: HeatMaps = torch.stack(turned).mean(0).cpu().numpy()
+                return mean
 
             return (
-                upright(answer.heat_maps),
+                averaged(answer.heat_maps),
                 torch.sigmoid(answer.presence).mean(0).cpu().numpy(),
                 answer.features.mean(0).cpu().numpy(),
-                None if answer.shafts is None else upright(answer.shafts),
+                None if answer.shafts is None else averaged(answer.shafts),
             )
 
     def _locate(self, heat_map: HeatMaps, presence: float, letterbox: Letterbox) -> Located:
@@ -409,7 +409,7 @@ class KeypointDetector(BundledModel):
                 if tells_presence:
                     presence = mean_odds(presence, second[name].presence)
                 refined[name] = replace(refined[name], presence=presence)
-            if close.points == SHAFTS and look.shafts is not None:
+            if close.points == PROXIMAL and look.shafts is not None:
                 courses = followed(look.shafts, look.letterbox, grey, self._places(refined))
                 refined |= {n: replace(refined[n], position=courses[n]) for n in courses}
         return refined

@@ -31,6 +31,8 @@ from monai.networks.blocks import Convolution
 from torch import Tensor, nn
 from torch.nn import functional
 
+from WristQCLib.models.shape_prior import SHAFTS
+
 ENCODER = (1, 2, 4, 8, 8)
 DECODER = (4, 2, 1, 1)
 DILATIONS = (1, 2, 5, 2, 1)
@@ -39,9 +41,6 @@ PRIOR_LOGIT = -6.0
 """Output bias at the start: a heat map is almost empty."""
 
 NORM = ("batch", {"momentum": 0.1})
-
-SHAFTS = 2
-"""Those of radius and ulna."""
 
 
 class Answer(NamedTuple):
@@ -271,7 +270,7 @@ class GU2Net(nn.Module):
         self.shafts: PerDomain | None = None
         if traces_shafts:
             self.shafts = PerDomain(
-                len(out_channels), lambda _: pointwise(width, SHAFTS, PRIOR_LOGIT / 2)
+                len(out_channels), lambda _: pointwise(width, len(SHAFTS), PRIOR_LOGIT / 2)
             )
 
     def detect(self, image: Tensor, domain: int = 0) -> tuple[Tensor, Tensor]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from WristQCLib.findings import View
+from WristQCLib.models.shape_prior import PROXIMAL
 
 Points = Mapping[str, tuple[float, float]]
 Box = tuple[int, int, int, int]
@@ -50,7 +51,6 @@ REFERENCES: Mapping[View, tuple[str, str]] = {
 STYLOIDS = ("radial_styloid", "ulnar_styloid")
 THUMB = ("thumb_mcp_joint",)
 WRIST = ("scaphoid_centre", "distal_radius_centre", "distal_ulna_centre")
-SHAFTS = ("proximal_radius_centre", "proximal_ulna_centre")
 
 CLOSE_LOOKS: Mapping[View, tuple[CloseLook, ...]] = {
     View.FRONTAL: (
@@ -59,7 +59,7 @@ CLOSE_LOOKS: Mapping[View, tuple[CloseLook, ...]] = {
     ),
     # The shafts are shown with the wrist: there they can be told apart, and there the 12 cm begin
     # after which the proximal points end.
-    View.LATERAL: (CloseLook(WRIST, WRIST, 1.2), CloseLook(SHAFTS, WRIST + SHAFTS, 0.7)),
+    View.LATERAL: (CloseLook(WRIST, WRIST, 1.2), CloseLook(PROXIMAL, WRIST + PROXIMAL, 0.7)),
 }
 
 MIN_REFERENCE_PX = 4.0

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from WristQCLib.models.heatmaps import HeatMaps
 from WristQCLib.models.letterbox import Letterbox
 from WristQCLib.models.preprocessing import FloatImage
-from WristQCLib.models.shape_prior import DISTAL, FOREARM, PROXIMAL, shown_length
+from WristQCLib.models.shape_prior import DISTAL, FOREARM, PROXIMAL, SHAFTS, shown_length
 
 Points = npt.NDArray[np.float64]
 
@@ -70,9 +70,9 @@ def followed(
     wrist = np.array(points[FOREARM[1]]) - points[FOREARM[0]]
     unit = float(np.hypot(wrist[0], wrist[1]))
     least = LEAST_LENGTH * unit * float(letterbox.scale.mean()) / stride
-    bones = [places[end] - places[start] for start, end in zip(DISTAL, PROXIMAL, strict=True)]
+    bones = [places[end] - places[start] for start, end in SHAFTS]
     moved = {}
-    for shaft, name, start, along in zip(shafts, PROXIMAL, DISTAL, bones[::-1], strict=True):
+    for shaft, (start, name), along in zip(shafts, SHAFTS, bones[::-1], strict=True):
         distal = places[start]
 
         def shown(direction: Points, start: str = start, distal: Points = distal) -> float:

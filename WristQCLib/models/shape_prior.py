@@ -19,6 +19,9 @@ FOREARM = ("scaphoid_centre", "distal_radius_centre")
 PROXIMAL = ("proximal_radius_centre", "proximal_ulna_centre")
 DISTAL = ("distal_radius_centre", "distal_ulna_centre")
 
+SHAFTS = tuple(zip(DISTAL, PROXIMAL, strict=True))
+"""The keypoints at the ends of each of the forearm's shafts: the radius', then the ulna's."""
+
 PROXIMAL_LIMIT_MM = 120.0
 """The proximal centres lie not more than 12 cm from the wrist (specification, section 2)."""
 
@@ -119,7 +122,7 @@ def to_end_of_shaft(
     if any(name not in points for name in FOREARM):
         return moved
     unit = float(np.hypot(*np.subtract(points[FOREARM[0]], points[FOREARM[1]])))
-    for proximal, distal in zip(PROXIMAL, DISTAL, strict=True):
+    for distal, proximal in SHAFTS:
         if proximal not in points or distal not in points:
             continue
         start, end = np.array(points[distal]), np.array(points[proximal])
@@ -150,7 +153,7 @@ def within_limit(points: Positions, spacing: tuple[float, float]) -> dict[str, t
         (x, y) in mm per pixel.
     """
     kept = dict(points)
-    for proximal, distal in zip(PROXIMAL, DISTAL, strict=True):
+    for distal, proximal in SHAFTS:
         if proximal in points and distal in points:
             start = np.array(points[distal])
             bone = np.array(points[proximal]) - start

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -274,6 +275,48 @@ def test_batches_hold_one_view_each_and_follow_the_shares_and_the_seed(tmp_path:
     data.config = config(samples_per_epoch=60, turns=(0, 1, 1))
     views = [data.images[batch[0][0]].label.view for batch in MixedBatches(data, epoch=0)]
     assert views[:4] == [View.FRONTAL, View.LATERAL, View.LATERAL, View.FRONTAL]
+
+
+def test_hard_images_are_drawn_more_often_and_the_hardest_not_without_limit(
+    tmp_path: Path,
+) -> None:
+    for k in range(20):
+        write_labelled(tmp_path / "train", f"f{k:02d}", FRONTAL, frontal=True)
+    settings = config(samples_per_epoch=4000, hard_share=0.5)
+    data = RadiographDataset([Source(tmp_path, 1.0)], settings, "train")
+    even = list(MixedBatches(data, 0))
+    hardness = np.zeros((2, 20))
+    hardness[0, :2] = 18.0, 2.0
+    data.hardness = hardness
+    drawn = [ask.number for batch in MixedBatches(data, 0) for ask in batch]
+    shares = np.bincount(drawn, minlength=20) / len(drawn)
+    # The mean is 1, so that 18 counts as 8: half of the draws are even, of the others 8 in 10 are
+    # of the first image and 2 in 10 of the second.
+    assert shares[0] == pytest.approx(0.5 / 20 + 0.5 * 0.8, abs=0.03)
+    assert shares[1] == pytest.approx(0.5 / 20 + 0.5 * 0.2, abs=0.03)
+    assert shares[2:] == pytest.approx(0.5 / 20, abs=0.015)
+    # Without a share they are drawn as if nothing were known of them.
+    data.config = replace(settings, hard_share=0.0)
+    assert len(even) == len(list(MixedBatches(data, 0)))
+    numbers = [ask.number for batch in MixedBatches(data, 0) for ask in batch]
+    assert np.bincount(numbers, minlength=20).max() / 4000 < 0.1
+
+
+def test_an_image_may_be_hard_in_the_second_look_alone(tmp_path: Path) -> None:
+    points = {"thumb_mcp_joint": (12, 20), "radial_styloid": (20, 45), "ulnar_styloid": (45, 45)}
+    for k in range(10):
+        write_labelled(tmp_path / "train", f"f{k}", points, frontal=True)
+    settings = config(
+        close_domains=True,
+        augmentation=Augmentation(zoom=0.5),
+        samples_per_epoch=400,
+        hard_share=1.0,
+    )
+    data = RadiographDataset([Source(tmp_path, 1.0)], settings, "train")
+    data.hardness = np.zeros((2, 10))
+    data.hardness[0, 3] = data.hardness[1, 7] = 1.0
+    asks = [ask for batch in MixedBatches(data, 0) for ask in batch]
+    assert {(ask.number, ask.close) for ask in asks} == {(3, False), (7, True)}
 
 
 def test_validation_sees_every_image_once(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from training.metrics import (  # noqa: E402
 )
 from training.processes import Processes  # noqa: E402
 from training.results import compare, millimetres_per_pixel  # noqa: E402
+from training.tasks import task_of  # noqa: E402
 from training.train import Trainer, learning_rate, moving_average  # noqa: E402
 from WristQCLib.findings import Finding, View  # noqa: E402
 from WristQCLib.keypoints import Keypoint  # noqa: E402
@@ -80,6 +81,71 @@ def test_a_training_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> Non
         for run in ("whole", "parts")
     )
     assert all(torch.equal(tensor, parts[name]) for name, tensor in whole.items())
+
+
+def test_a_training_that_draws_the_hard_images_goes_on_where_it_was(tmp_path: Path) -> None:
+    sources = corpus(tmp_path / "data")
+    settings = config(epochs=4, samples_per_epoch=4, hard_share=0.5, hard_epochs=2)
+    whole = trainer(settings, sources, tmp_path / "whole")
+    whole.run()
+    assert whole.train_data.hardness is not None
+    # Stopped after the third epoch: what was measured before it is still known.
+    stopped = trainer(settings, sources, tmp_path / "parts")
+    stopped.progress = lambda fraction=0.0: (  # type: ignore[method-assign]
+        1.0 if stopped.epoch == 3 else (stopped.epoch + fraction) / 4
+    )
+    stopped.run()
+    trainer(settings, sources, tmp_path / "parts").run()
+    losses = [[row["train_loss"] for row in curves(tmp_path / run)] for run in ("whole", "parts")]
+    assert len(losses[0]) == 4 and losses[0] == losses[1]
+
+
+@pytest.mark.parametrize("task", ["keypoints", "view", "artefact"])
+def test_what_is_hard_is_measured_at_once_by_a_network_that_knows_something(
+    tmp_path: Path, task: str
+) -> None:
+    sources = corpus(tmp_path / "data")
+    network = {"width": 4, "input_stride": 2} if task == "keypoints" else {"width": 0.35}
+    settings = config(
+        task=task, network=network, epochs=1, samples_per_epoch=4, hard_share=0.5, hard_epochs=2
+    )
+    first = trainer(settings, sources, tmp_path / "first")
+    first.run()
+    assert first.train_data.hardness is None
+    second = trainer(settings, sources, tmp_path / "second")
+    second.start_from(tmp_path / "first" / "best.pt")
+    second.run()
+    hardness = second.train_data.hardness
+    # As whole images; there are no second looks apart.
+    assert hardness is not None and hardness.shape == (2, 8)
+    assert (hardness[0] > 0).all() and (hardness[1] == 0).all()
+
+
+def test_an_image_that_is_answered_without_a_fault_is_not_hard() -> None:
+    task = task_of(config(network={"width": 4, "input_stride": 1}, sigma=1.5))
+    points = torch.tensor([[[4.3, 3.8], [math.nan, math.nan], [9.0, 8.0]]] * 2)
+
+    class Perfect(torch.nn.Module):
+        def detect(self, image: torch.Tensor, domain: int) -> tuple[torch.Tensor, torch.Tensor]:
+            maps = torch.log(target_heat_maps(points, (16, 16), 1.5) + 1e-30)
+            # The second image's last point is sought at the first one's place, with half of doubt.
+            maps[1, 2] = maps[1, 0]
+            presence = torch.where(torch.isnan(points[..., 0]), -30.0, 30.0)
+            presence[1, 2] = 0.0
+            return maps, presence
+
+    batch = {
+        "image": torch.zeros(2, 1, 16, 16),
+        "points": points,
+        "labelled": torch.ones(2, 3, dtype=torch.bool),
+        "domain": torch.zeros(2, dtype=torch.long),
+    }
+    hardness = task.hardness(Perfect(), batch)
+    assert float(hardness[0]) == pytest.approx(0.0, abs=1e-4)
+    # Divergence of two Gaussians 1.5 px wide and (4.7, 4.2) px apart, over two present points;
+    # log 2 over three.
+    divergence = (4.7**2 + 4.2**2) / (2 * 1.5**2)
+    assert float(hardness[1]) == pytest.approx(divergence / 2 + math.log(2) / 3, rel=0.02)
 
 
 def test_the_average_of_the_weights_is_short_at_the_beginning() -> None:

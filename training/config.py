@@ -140,6 +140,11 @@ class TrainingConfig:
         ``isotropic`` or ``anisotropic`` (the paper's).
     sigma
         Of the heat maps, in input pixels.
+    hard_share
+        Share of the images that are drawn by how badly the network answers them, rather than
+        evenly, see `MixedBatches`. A tenth of the images makes up half of a trained network's loss.
+    hard_epochs
+        After so many epochs it is measured anew how badly.
     batch_size
         Images of a step, in each process.
     samples_per_epoch
@@ -175,6 +180,8 @@ class TrainingConfig:
     losses: LossWeights = field(default_factory=LossWeights)
     augmentation: Augmentation = field(default_factory=Augmentation)
     optimisation: Optimisation = field(default_factory=Optimisation)
+    hard_share: float = 0.0
+    hard_epochs: int = 10
     batch_size: int = 16
     samples_per_epoch: int | None = None
     validation_images: int = 400

@@ -43,6 +43,10 @@ FIELD_DEPENDENT = ("proximal_radius_centre", "proximal_ulna_centre")
 UNKNOWN_MM_PER_PIXEL = (0.3, 0.8)
 """Range of the network's input where an image does not tell its spacing."""
 
+HARDEST = 8.0
+"""An image counts as at most so many times as hard as the mean one of its source: in the hardest of
+all there may be nothing to learn."""
+
 MOST = 0.7
 """Share of a foreign object's box that must be in the input for the object to count as there."""
 
@@ -195,6 +199,12 @@ class RadiographDataset(Dataset[Sample]):
     """Samples for one training.
 
     Items are asked for by an `Ask`, which always gives the same sample.
+
+    Attributes
+    ----------
+    hardness
+        The network's loss for each image, (looks, images): as a whole, and in the second look where
+        that has a domain of its own. None: not known, all images are drawn evenly.
     """
 
     def __init__(self, sources: Sequence[Source], config: TrainingConfig, split: str) -> None:
@@ -212,6 +222,7 @@ class RadiographDataset(Dataset[Sample]):
                     self.images.append(image)
         lays = split == "train" and config.augmentation.objects > 0
         self.epoch = 0
+        self.hardness: npt.NDArray[np.float64] | None = None
         self.bank = ObjectBank(config.augmentation.bank, config.seed) if lays else None
 
     def _limit(self, source: Source) -> int:
@@ -241,10 +252,14 @@ class RadiographDataset(Dataset[Sample]):
     def __len__(self) -> int:
         return len(self.images)
 
+    def apart(self, close: bool | None) -> bool:
+        """Whether a sample is of a second look that has a domain of its own."""
+        return bool(close) and self.config.close_domains
+
     def domain(self, view: View, close: bool | None) -> int:
         """The network's domain: one for each view, then one for each view's second look."""
-        apart = bool(close) and self.config.close_domains
-        return self.config.views.index(view.value) + (len(self.config.views) if apart else 0)
+        views = self.config.views
+        return views.index(view.value) + (len(views) if self.apart(close) else 0)
 
     def __getitem__(self, ask: Ask) -> Sample:  # type: ignore[override]
         index, seed, close = ask
@@ -425,10 +440,12 @@ def shaft_ends(
 
 
 class MixedBatches(Sampler[list[Ask]]):
-    """Batches: groups in turn, sources by their shares, images evenly.
+    """Batches: groups in turn, sources by their shares, images evenly or the hard ones more often.
 
-    Where second looks have domains of their own, a batch is of second looks or of none. Several
-    processes draw the same steps, and each takes its own batch of every step.
+    Of a source's images, `hard_share` are drawn in proportion to the loss that the network had for
+    them, the others evenly. Where second looks have domains of their own, a batch is of second
+    looks or of none. Several processes draw the same steps, and each takes its own batch of every
+    step.
     """
 
     def __init__(
@@ -456,11 +473,20 @@ class MixedBatches(Sampler[list[Ask]]):
             for rank in range(self.processes.world):
                 drawn = rng.choice(list(group), size=config.batch_size, p=shares / shares.sum())
                 batch = [
-                    Ask(int(rng.choice(group[int(source)])), int(rng.integers(2**62)), close)
-                    for source in drawn
+                    Ask(self._drawn(rng, group[source], close), int(rng.integers(2**62)), close)
+                    for source in drawn.tolist()
                 ]
                 if rank == self.processes.rank:
                     yield batch
+
+    def _drawn(self, rng: np.random.Generator, members: list[int], close: bool | None) -> int:
+        """Draw one of a source's images."""
+        data = self.dataset
+        if data.hardness is None or rng.random() >= data.config.hard_share:
+            return int(rng.choice(members))
+        hardness = data.hardness[int(data.apart(close))][members]
+        hardness = np.minimum(hardness, HARDEST * hardness.mean()) + 1e-9
+        return int(rng.choice(members, p=hardness / hardness.sum()))
 
 
 class PlainBatches(Sampler[list[Ask]]):

@@ -59,6 +59,12 @@ class Processes:
         distributed.broadcast(shared, 0)
         return float(shared)
 
+    def summed(self, values: torch.Tensor) -> torch.Tensor:
+        """The sum of all processes' values."""
+        if self.world > 1:
+            distributed.all_reduce(values)
+        return values
+
     def device(self, wanted: str) -> str:
         """Its device: one GPU each."""
         return f"cuda:{self.local}" if wanted == "cuda" and self.world > 1 else wanted

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.config import TrainingConfig
+from training.config import LossWeights, TrainingConfig
 from training.losses import classification_loss, keypoint_loss
 from training.metrics import classification_figures
 from training.shafts import shaft_loss
@@ -22,6 +22,9 @@ from WristQCLib.models.heatmaps import decode
 from WristQCLib.models.mobilenetv2 import MobileNetV2
 
 Batch = dict[str, Tensor]
+
+HARDNESS = LossWeights(heat_map=0.0, location=1.0, presence=1.0)
+"""What tells how hard an image is: the terms of the loss that are 0 for a perfect answer."""
 
 AFRESH = ("shafts.", "place.")
 """What the names of weights begin with that not every network has."""
@@ -35,6 +38,8 @@ class Task(Protocol):
     def adapted(self, state: dict[str, Tensor]) -> dict[str, Tensor]: ...
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor: ...
+
+    def hardness(self, network: nn.Module, batch: Batch) -> Tensor: ...
 
     def figures(self, network: nn.Module, batches: Iterable[Batch]) -> dict[str, float]: ...
 
@@ -82,15 +87,36 @@ class KeypointTask:
         traced = shaft_loss(answer.shafts, ends, self.config.sigma / self.stride)
         return self._loss(answer.heat_maps, answer.presence, batch) + weight * traced
 
-    def _loss(self, heat_maps: Tensor, presence: Tensor, batch: Batch) -> Tensor:
+    def _loss(
+        self,
+        heat_maps: Tensor,
+        presence: Tensor,
+        batch: Batch,
+        weights: LossWeights | None = None,
+    ) -> Tensor:
         return keypoint_loss(
             heat_maps,
             presence,
             (batch["points"] + 0.5) / self.stride - 0.5,
             batch["labelled"],
             self.config.sigma / self.stride,
-            self.config.losses,
+            weights or self.config.losses,
         )
+
+    def hardness(self, network: nn.Module, batch: Batch) -> Tensor:
+        """How badly the network answers each image of a batch of one view, (B,)."""
+        domain = int(batch["domain"][0])
+        heat_maps, presence = network.detect(batch["image"], domain)  # type: ignore[operator]
+        losses = [
+            self._loss(
+                heat_maps[[k]],
+                presence[[k]],
+                {name: part[[k]] for name, part in batch.items()},
+                HARDNESS,
+            )
+            for k in range(len(heat_maps))
+        ]
+        return torch.stack(losses)
 
     def figures(self, network: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
         """Loss; median and mean error in input pixels, misses over 20 px, presence accuracy."""
@@ -147,6 +173,11 @@ class ClassificationTask:
         logits = network.pool(cells)[:, 0].float()  # type: ignore[operator]
         weight = self.config.losses.cells
         return classification_loss(cells, logits, batch["label"], batch.get("mask"), weight)
+
+    def hardness(self, network: nn.Module, batch: Batch) -> Tensor:
+        """How badly the network answers each image of a batch, (B,)."""
+        logits = network(batch["image"])[:, 0].float()
+        return functional.binary_cross_entropy_with_logits(logits, batch["label"], reduction="none")
 
     def figures(self, network: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
         """Loss, and the figures of `classification_figures`."""

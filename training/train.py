@@ -109,6 +109,8 @@ class Trainer:
         Epochs done and seconds spent.
     best, best_epoch
         Lowest validation loss so far, and after which epoch.
+    knows_nothing
+        Whether it began with random weights.
     on_epoch
         Is told the line of ``curves.csv`` after each epoch.
     """
@@ -145,6 +147,7 @@ class Trainer:
         self.optimizer = make_optimizer(self.network, config.optimisation)
         self.epoch, self.elapsed, self.best = 0, 0.0, math.inf
         self.best_epoch, self.steps = 0, 0
+        self.knows_nothing = True
         self.on_epoch: Callable[[dict[str, Any]], None] = print_row
         out.mkdir(parents=True, exist_ok=True)
         taken_up = (out / "last.pt").is_file()
@@ -174,8 +177,11 @@ class Trainer:
         while self.processes.agreed(self.progress()) < 1.0:
             started = time.monotonic()
             before = self.elapsed
+            if self._is_survey_due():
+                self._survey()
+            begun = time.monotonic()
             loss, images = self._train_epoch(started, before)
-            trained = time.monotonic() - started
+            trained = time.monotonic() - begun
             self.epoch += 1
             if not self.processes.leads:
                 continue
@@ -183,6 +189,29 @@ class Trainer:
             self.elapsed = before + time.monotonic() - started
             self._note(loss, images / trained, figures)
             self._keep()
+
+    def _is_survey_due(self) -> bool:
+        """Whether to measure which images are hard; to a network that knows nothing, all are."""
+        if self.config.hard_share <= 0 or (self.epoch == 0 and self.knows_nothing):
+            return False
+        return self.epoch % self.config.hard_epochs == 0
+
+    def _survey(self) -> None:
+        """Measure how badly each training image is answered, seen as inference sees it."""
+        data, rank, world = self.train_data, self.processes.rank, self.processes.world
+        if self.processes.leads:
+            print(f"Measuring how hard each of {len(data)} training images is.", flush=True)
+        batches = PlainBatches(data, len(data)).batches[rank::world]
+        hardness = torch.zeros(2, len(data), dtype=torch.float64, device=self.device)
+        network = self.answering.eval()
+        with torch.no_grad():
+            for asks, batch in zip(batches, self._loader(batches, data), strict=True):
+                batch = {name: tensor.to(self.device) for name, tensor in batch.items()}
+                with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.bf16):
+                    losses = self.task.hardness(network, batch)
+                look = int(data.apart(asks[0].close))
+                hardness[look, [ask.number for ask in asks]] = losses.double()
+        data.hardness = self.processes.summed(hardness).cpu().numpy()
 
     def judge_start(self) -> None:
         """Validate the weights that the training begins with: only better ones become the best."""
@@ -274,8 +303,10 @@ class Trainer:
             raise ValueError(f"'{weights}' holds the weights of another network.") from error
         if self.average is not None:
             self.average.module.load_state_dict(state)
+        self.knows_nothing = False
 
     def _keep(self) -> None:
+        hardness = self.train_data.hardness
         state = {
             "network": self.network.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -285,6 +316,7 @@ class Trainer:
             "best": self.best,
             "best_epoch": self.best_epoch,
             "steps": self.steps,
+            "hardness": None if hardness is None else torch.from_numpy(hardness),
         }
         save(self.out / "last.pt", state)
 
@@ -297,6 +329,8 @@ class Trainer:
         self.epoch, self.elapsed, self.best = state["epoch"], state["elapsed"], state["best"]
         self.steps = state["steps"]
         self.best_epoch = state.get("best_epoch", self.epoch)
+        hardness = state.get("hardness")
+        self.train_data.hardness = None if hardness is None else hardness.numpy()
 
 
 def write_beside(path: Path, content: bytes) -> None:

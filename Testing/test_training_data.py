@@ -249,13 +249,35 @@ def test_a_proximal_point_outside_a_smaller_field_is_unknown_not_absent(tmp_path
     data = RadiographDataset([Source(tmp_path, 1.0)], config(), "train")
     image = data.images[0]
     cut = Geometry(np.array([[0.5, 0, 0], [0, 0.5, 0]]), (0, 0, 60, 60))
-    points, labelled = data._targets(image, View.LATERAL, cut)
-    assert not np.isnan(points[1]).any()
-    assert labelled.tolist() == [True, True, False, True, False]
+    targets = data._targets(image, View.LATERAL, cut)
+    assert not np.isnan(targets["points"][1]).any()
+    assert targets["labelled"].tolist() == [True, True, False, True, False]
     # Uncut and in the input it is known; the ulna that is not labelled is absent.
     whole = Geometry(np.array([[0.5, 0, 0], [0, 0.5, 0]]), (0, 0, 60, 90))
-    points, labelled = data._targets(image, View.LATERAL, whole)
-    assert labelled.all() and not np.isnan(points[2]).any() and np.isnan(points[4]).all()
+    targets = data._targets(image, View.LATERAL, whole)
+    assert targets["labelled"].all()
+    assert np.isnan(targets["points"][:, 0]).tolist() == [False, False, False, True, True]
+
+
+@pytest.mark.parametrize("outside", [False, True])
+def test_a_joint_beyond_the_field_may_be_sought_where_it_is(tmp_path: Path, outside: bool) -> None:
+    for k in range(2):
+        write_labelled(tmp_path, f"a{k}", FRONTAL, frontal=True)
+    data = RadiographDataset([Source(tmp_path, 1.0)], config(), "train")
+    # The field begins right of the thumb's joint, at (12, 20).
+    cut = Geometry(np.array([[0.5, 0, 0], [0, 0.5, 0]]), (15, 0, 60, 90))
+    targets = data._targets(data.images[0], View.FRONTAL, cut, outside)
+    assert targets["present"].tolist() == [False, True, False]
+    assert targets["labelled"].tolist() == [True, True, True]
+    x = targets["points"][:, 0]
+    assert x[1] > 0 and np.isnan(x[2])
+    if outside:
+        # As the image in memory has the size of the file: (12, 20) halved.
+        assert targets["points"][0] == pytest.approx([6.0, 10.0])
+        # The ulnar styloid, which is not in the image, may be anywhere: its map is not judged.
+        assert targets["mapped"].tolist() == [True, True, False]
+    else:
+        assert np.isnan(x[0]) and targets["mapped"].all()
 
 
 def test_batches_hold_one_view_each_and_follow_the_shares_and_the_seed(tmp_path: Path) -> None:

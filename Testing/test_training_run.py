@@ -137,7 +137,8 @@ def test_an_image_that_is_answered_without_a_fault_is_not_hard() -> None:
     batch = {
         "image": torch.zeros(2, 1, 16, 16),
         "points": points,
-        "labelled": torch.ones(2, 3, dtype=torch.bool),
+        "present": ~torch.isnan(points[..., 0]),
+        **{name: torch.ones(2, 3, dtype=torch.bool) for name in ("labelled", "mapped")},
         "domain": torch.zeros(2, dtype=torch.long),
     }
     hardness = task.hardness(Perfect(), batch)
@@ -323,6 +324,21 @@ def test_unlabelled_points_cost_nothing() -> None:
     points = torch.tensor([[[1.0, 1.0], [math.nan, math.nan]]])
     unknown = torch.zeros(1, 2, dtype=torch.bool)
     assert float(keypoint_loss(logits, presence, points, unknown, 1.0, LossWeights(1, 1, 1))) == 0
+
+
+def test_a_point_out_of_the_field_is_sought_there_and_is_absent_all_the_same() -> None:
+    points, known = torch.tensor([[[4.3, 3.8]]]), torch.ones(1, 1, dtype=torch.bool)
+    logits = torch.log(target_heat_maps(points, (9, 9), 1.5))
+    absent, weights = torch.zeros(1, 1, dtype=torch.bool), LossWeights(0.0, 1.0, 1.0)
+    # The map is right; a presence of nine tenths costs log 10.
+    presence = torch.full((1, 1), math.log(9.0))
+    loss = keypoint_loss(logits, presence, points, known, 1.5, weights, present=absent)
+    assert float(loss) == pytest.approx(math.log(10.0), abs=1e-5)
+    # Where nobody knows what the map should show, only the presence counts.
+    nowhere = torch.full((1, 1, 2), math.nan)
+    weights = LossWeights(1.0, 1.0, 1.0)
+    loss = keypoint_loss(logits, presence, nowhere, known, 1.5, weights, mapped=absent)
+    assert float(loss) == pytest.approx(math.log(10.0), abs=1e-5)
 
 
 def test_the_location_loss_vanishes_when_the_map_is_the_target() -> None:

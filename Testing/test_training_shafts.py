@@ -90,7 +90,7 @@ def test_tracing_adds_to_the_loss_and_goes_on_from_weights_without_it() -> None:
     batch = {
         "image": torch.rand(2, 1, 64, 64),
         "points": torch.full((2, 5, 2), 20.0),
-        "labelled": torch.ones(2, 5, dtype=torch.bool),
+        **{name: torch.ones(2, 5, dtype=torch.bool) for name in ("present", "labelled", "mapped")},
         "domain": torch.tensor([1, 1]),
         "shafts": torch.tensor([[[10.0, 10.0], [10.0, 50.0]], [[20.0, 10.0], [20.0, 50.0]]]).repeat(
             2, 1, 1, 1

@@ -124,6 +124,10 @@ class TrainingConfig:
         Order in which batches of the views follow each other, by index; empty: evenly.
     close_domains
         The second look has domains of its own, after those of the whole images.
+    seeks_outside
+        In a second look, a point that an augmentation has cut off is sought where it would be. That
+        a joint lies beyond the field is seen at its place; a map that may only be empty for it, or
+        show it inside, does not learn where the border comes first.
     network
         Keyword arguments of the network class.
     input_size
@@ -170,6 +174,7 @@ class TrainingConfig:
     views: tuple[str, ...] = ("frontal", "lateral")
     turns: tuple[int, ...] = ()
     close_domains: bool = False
+    seeks_outside: bool = False
     network: dict[str, Any] = field(default_factory=dict)
     input_size: tuple[int, int] = (384, 320)
     patch_size: tuple[int, int] | None = None

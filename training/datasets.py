@@ -304,9 +304,9 @@ class RadiographDataset(Dataset[Sample]):
         sample = {"image": torch.from_numpy(pixels)[None]}
         if keypoints:
             assert view is not None
-            points, labelled = self._targets(image, view, geometry)
-            sample["points"] = torch.from_numpy(points)
-            sample["labelled"] = torch.from_numpy(labelled)
+            outside = config.seeks_outside and self.apart(close)
+            targets = self._targets(image, view, geometry, outside)
+            sample |= {name: torch.from_numpy(part) for name, part in targets.items()}
             sample["shafts"] = torch.from_numpy(shaft_ends(image.points, geometry))
             sample["domain"] = torch.tensor(self.domain(view, close))
         elif config.task == "artefact":
@@ -403,29 +403,39 @@ class RadiographDataset(Dataset[Sample]):
         return pixels
 
     def _targets(
-        self, image: CachedImage, view: View, geometry: Geometry
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-        """Input positions (N, 2), NaN when absent, and which of them are known (N)."""
+        self, image: CachedImage, view: View, geometry: Geometry, outside: bool = False
+    ) -> dict[str, npt.NDArray[np.generic]]:
+        """What the network is to answer, see `training.losses.keypoint_loss`.
+
+        Parameters
+        ----------
+        image, view, geometry
+            The image, its view, and how it was brought into the input.
+        outside
+            Points out of the field are sought too; those of which nobody knows where may be
+            anywhere.
+        """
         names = KEYPOINT_NAMES[view]
         rows, columns = self.config.input_size
         points = np.full((len(names), 2), np.nan, dtype=np.float32)
-        labelled = np.ones(len(names), dtype=bool)
+        present, labelled = np.zeros((2, len(names)), dtype=bool)
         whole = (0, 0, *image.pixels.shape[::-1])
         for index, name in enumerate(names):
             point = image.points.get(name)
+            moves = name in FIELD_DEPENDENT
             if point is None:
-                labelled[index] = name not in image.label.unknown
+                labelled[index] = name not in image.label.unknown and not (
+                    moves and geometry.field != whole
+                )
                 continue
             mapped = map_point(point, geometry)
-            if within(point, geometry.field) and within(mapped, (0, 0, columns, rows)):
+            in_input = within(mapped, (0, 0, columns, rows))
+            present[index] = in_input and within(point, geometry.field)
+            labelled[index] = present[index] or not moves
+            if present[index] or (outside and in_input and not moves):
                 points[index] = mapped
-            elif name in FIELD_DEPENDENT:
-                labelled[index] = False
-        if geometry.field != whole:
-            for index, name in enumerate(names):
-                if name in FIELD_DEPENDENT and np.isnan(points[index, 0]):
-                    labelled[index] = False
-        return points, labelled
+        shown = labelled & ~np.isnan(points[:, 0]) if outside else labelled
+        return {"points": points, "present": present, "labelled": labelled, "mapped": shown}
 
 
 def shaft_ends(

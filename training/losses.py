@@ -42,12 +42,14 @@ def keypoint_loss(
     labelled: Tensor,
     sigma: float,
     weights: LossWeights,
+    present: Tensor | None = None,
+    mapped: Tensor | None = None,
 ) -> Tensor:
-    """Weighted sum of three terms, each averaged over the labelled points.
+    """Weighted sum of three terms, each averaged over the points that it can be told for.
 
     - heat map: binary cross-entropy summed over the map's pixels (GU2Net's own);
     - location: Kullback-Leibler divergence between the target as a distribution over the pixels
-      and the map's softmax, for present points. It pulls on the maximum from far away;
+      and the map's softmax, for points with a place. It pulls on the maximum from far away;
     - presence: binary cross-entropy of the presence logit.
 
     Parameters
@@ -55,34 +57,39 @@ def keypoint_loss(
     heat_map_logits, presence_logits
         (B, N, rows, columns) and (B, N).
     points
-        (B, N, 2) in heat-map pixels, NaN when absent.
+        (B, N, 2): where they are sought, in heat-map pixels, NaN: nowhere.
     labelled
-        (B, N): False where it is unknown whether or where the point is.
+        (B, N): False where it is unknown whether the point is there.
     sigma
         Of the Gaussians, in heat-map pixels.
     weights
         Of the three terms.
+    present
+        (B, N): whether the point is in the field; None: where it is sought anywhere.
+    mapped
+        (B, N): False where it is unknown what the heat map should show; None: as `labelled`.
     """
     target = target_heat_maps(points, (heat_map_logits.shape[2], heat_map_logits.shape[3]), sigma)
-    present = (~torch.isnan(points[..., 0])).float()
-    known = labelled.float()
+    placed = ~torch.isnan(points[..., 0])
+    present = (placed if present is None else present).float()
+    mapped = (labelled if mapped is None else mapped).float()
     total = heat_map_logits.new_zeros(())
     if weights.heat_map > 0:
         pixelwise = functional.binary_cross_entropy_with_logits(
             heat_map_logits, target, reduction="none"
         )
-        total = total + weights.heat_map * mean_over(pixelwise.sum((2, 3)), known)
+        total = total + weights.heat_map * mean_over(pixelwise.sum((2, 3)), mapped)
     if weights.location > 0:
         share = target.flatten(2)
         share = share / share.sum(2, keepdim=True).clamp_min(1e-6)
         log_softmax = functional.log_softmax(heat_map_logits.flatten(2), dim=2)
         divergence = (torch.special.xlogy(share, share) - share * log_softmax).sum(2)
-        total = total + weights.location * mean_over(divergence, known * present)
+        total = total + weights.location * mean_over(divergence, mapped * placed)
     if weights.presence > 0:
         presence = functional.binary_cross_entropy_with_logits(
             presence_logits, present, reduction="none"
         )
-        total = total + weights.presence * mean_over(presence, known)
+        total = total + weights.presence * mean_over(presence, labelled.float())
     return total
 
 

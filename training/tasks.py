@@ -101,6 +101,8 @@ class KeypointTask:
             batch["labelled"],
             self.config.sigma / self.stride,
             weights or self.config.losses,
+            batch["present"],
+            batch["mapped"],
         )
 
     def hardness(self, network: nn.Module, batch: Batch) -> Tensor:
@@ -132,7 +134,7 @@ class KeypointTask:
             losses += [float(self._loss(heat_maps, presence, batch))] * len(batch["image"])
             batch = {name: part.cpu() for name, part in batch.items()}
             heat_maps, presence = heat_maps.cpu(), presence.cpu()
-            present, known = ~torch.isnan(batch["points"][..., 0]), batch["labelled"]
+            present, known = batch["present"], batch["labelled"]
             right += ((presence > 0) == present)[known].float().tolist()
             for i, n in torch.nonzero(present & known).tolist():
                 peak = decode(

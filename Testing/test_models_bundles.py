@@ -23,7 +23,7 @@ from WristQCLib.models import (  # noqa: E402
     ModelError,
     select_device,
 )
-from WristQCLib.models.detector import Located, Look  # noqa: E402
+from WristQCLib.models.detector import Located, Look, chance_inside  # noqa: E402
 from WristQCLib.models.familiarity import Familiarity  # noqa: E402
 from WristQCLib.models.gu2net import of_domains  # noqa: E402
 from WristQCLib.models.letterbox import Letterbox  # noqa: E402
@@ -492,6 +492,39 @@ def test_a_network_with_a_close_domain_has_a_say_in_whether_the_thumb_is_there(
     # Odds of 2/3 and 1/19: their geometric mean is 0.1873.
     assert located["thumb_mcp_joint"].presence == pytest.approx(0.1873 / 1.1873, abs=1e-4)
     assert located["radial_styloid"] == at((61.0, 100.0), 0.9)
+
+
+def test_a_joint_that_the_close_look_places_beyond_the_border_is_hardly_inside(
+    tmp_path: Path,
+) -> None:
+    def at(x: float, presence: float) -> Located:
+        return Located((x, 60.0), presence, 0.5, 2.0, 2.0)
+
+    styloids = {
+        "radial_styloid": Located((60.0, 100.0), 0.9, 0.5, 2.0, 2.0),
+        "ulnar_styloid": Located((110.0, 100.0), 0.9, 0.5, 2.0, 2.0),
+    }
+    detector = Scripted.from_bundle(keypoint_bundle(tmp_path), "cpu")
+    detector._network.domains = 2
+    grey = np.zeros((200, 200), np.float32)
+    # The border is at -0.5, a pixel of the heat map 2: at -2.5 the place is one of them outside,
+    # at -0.5 on it, at 1.5 one inside; the normal distribution below -1, 0 and 1 holds 0.1587,
+    # 0.5 and 0.8413.
+    for x, share in ((-2.5, 0.1587), (-0.5, 0.5), (1.5, 0.8413)):
+        near = styloids | {"thumb_mcp_joint": at(x, 0.8)}
+        detector.looks = {1: lambda _, near=near: near}
+        thumb = detector.look_again(grey, styloids | {"thumb_mcp_joint": at(1.0, 0.8)})[
+            "thumb_mcp_joint"
+        ]
+        assert thumb.position == (x, 60.0)
+        assert thumb.presence == pytest.approx(0.8 * share, abs=1e-4)
+    # From the other sides too, and not where the closer look is not believed.
+    assert chance_inside(at(200.5, 0.8), (200, 200)) == pytest.approx(0.3085, abs=1e-4)
+    assert chance_inside(at(100.0, 0.8), (62, 200)) == pytest.approx(0.7734, abs=1e-4)
+    far = styloids | {"thumb_mcp_joint": at(-150.0, 0.8)}
+    detector.looks = {1: lambda _: far}
+    thumb = detector.look_again(grey, styloids | {"thumb_mcp_joint": at(1.0, 0.8)})
+    assert thumb["thumb_mcp_joint"].presence == pytest.approx(0.8)
 
 
 def test_a_proximal_point_on_the_wrong_bone_is_brought_back_to_its_own_shaft(

@@ -408,6 +408,8 @@ class KeypointDetector(BundledModel):
                 presence = first[name].presence
                 if tells_presence:
                     presence = mean_odds(presence, second[name].presence)
+                    if refined[name] is second[name]:
+                        presence *= chance_inside(refined[name], grey.shape)
                 refined[name] = replace(refined[name], presence=presence)
             if close.points == PROXIMAL and look.shafts is not None:
                 courses = followed(look.shafts, look.letterbox, grey, self._places(refined))
@@ -439,6 +441,18 @@ class KeypointDetector(BundledModel):
             spread=self.spread(name, located),
             placed_by=placed_by,
         )
+
+
+def chance_inside(point: Located, size: tuple[int, ...]) -> float:
+    """Probability that a point lies on an image of `size` (rows, columns), by its place alone.
+
+    A joint that was cut off is seen beyond the border. The place is in doubt by a pixel of the heat
+    map.
+    """
+    rows, columns = size
+    x, y = point.position
+    margin = 0.5 + min(x, y, columns - 1 - x, rows - 1 - y)
+    return 0.5 * (1.0 + math.erf(margin / point.pixel / math.sqrt(2.0)))
 
 
 def mean_odds(first: float, second: float) -> float:

@@ -25,7 +25,7 @@ from WristQCLib.resources import RESOURCES
 
 BUNDLED_MODELS = RESOURCES / "Models"
 
-_CLASSIFIER_WEIGHT, _CLARITY_WEIGHT, _LATERAL_BIAS = 0.98, 8.79, -0.07
+_CLASSIFIER_WEIGHT, _CLARITY_WEIGHT, _LATERAL_BIAS = 2.00, 16.99, -0.18
 """Logistic regression of the view on 381 simulated and 19 real images (`training.fit_view`)."""
 
 

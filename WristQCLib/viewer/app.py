@@ -485,6 +485,8 @@ class Viewer:
             loop.call_soon_threadsafe(self._tell_saving, count, len(copies))
             return True
 
+        # The browser opened the dialogue; only what the server knows to be open can it close.
+        state.save_shown = True
         self._tell_saving(0, len(copies))
         try:
             saved = await asyncio.to_thread(

@@ -35,9 +35,9 @@ from WristQCLib.keypoints import KEYPOINT_NAMES
 from WristQCLib.models.letterbox import Letterbox
 from WristQCLib.models.preprocessing import FloatImage, normalise
 from WristQCLib.models.refinement import CLOSE_LOOKS, close_box
-from WristQCLib.models.shape_prior import SHAFTS
+from WristQCLib.models.shape_prior import PROXIMAL, SHAFTS
 
-FIELD_DEPENDENT = ("proximal_radius_centre", "proximal_ulna_centre")
+FIELD_DEPENDENT = PROXIMAL
 """Points where the shaft leaves the field: a smaller field moves them, nobody knows where."""
 
 UNKNOWN_MM_PER_PIXEL = (0.3, 0.8)

@@ -387,7 +387,7 @@ def export_weights(
             name, weights, chosen = f"wrist_{config.task}", state, labels
             own: dict[str, Any] = {"labels": list(CLASSIFIER_LABELS[config.task])}
             own |= {"input_scales": list(INPUT_SCALES.get(config.task, (1.0,)))}
-            start: dict[str, Any] = {"threshold": 0.5}
+            start: dict[str, Any] = {"threshold": CALIBRATED_THRESHOLD}
         else:
             name, chosen = f"wrist_keypoints_{view}", [x for x in labels if x.keypoint_view is view]
             apart = [domain + len(views)] if config.close_domains else []

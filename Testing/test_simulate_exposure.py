@@ -14,6 +14,7 @@ pytest.importorskip("mujoco", reason="the simulator needs the extra 'training'")
 
 from simulated import NOTHING, PLAIN_LOOK, positioned, simulated, straight_wrist
 
+from training.labels import read_label
 from training.simulate import casts, foreign_objects, lead_markers
 from training.simulate.contact_sheet import comparison_sheet, read_images
 from training.simulate.corpus import make_corpus, plan
@@ -68,6 +69,10 @@ def test_a_keypoint_outside_of_the_collimated_field_is_absent_though_the_image_i
     )
     assert set(wide.keypoints) == set(KEYPOINT_NAMES[View.FRONTAL])
     assert set(narrow.keypoints) == {"radial_styloid", "ulnar_styloid"}
+    # Where it would be: 79 mm to the border and 100 mm to the top of the image, 0.5 mm pixels.
+    assert wide.outside == {}
+    assert set(narrow.outside) == {"thumb_mcp_joint"}
+    assert narrow.outside["thumb_mcp_joint"] == pytest.approx((37.7, 79.9), abs=0.1)
 
 
 def test_the_proximal_centre_lies_where_the_shaft_leaves_the_field() -> None:
@@ -326,6 +331,11 @@ def test_a_corpus_is_labelled_and_the_same_however_often_it_is_stopped(tmp_path:
         points = {s["label"] for s in document["shapes"] if s["shape_type"] == "point"}
         assert points <= set(KEYPOINT_NAMES[view])
         assert len(document["wristqc"]["pixel_spacing_mm"]) == 2
+        # The label tells where the others are, and what hides them.
+        label = read_label(tmp_path / "a" / name)
+        assert len(label.field) == 4
+        fixed = {n for n in KEYPOINT_NAMES[view] if not n.startswith("proximal")}
+        assert set(label.points) & fixed == fixed - set(label.outside)
 
 
 def test_no_workers_are_refused(tmp_path: Path) -> None:

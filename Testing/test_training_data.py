@@ -22,11 +22,14 @@ from training.datasets import (  # noqa: E402
 from training.labels import label_paths, read_image, read_label  # noqa: E402
 from training.transforms import (  # noqa: E402
     Geometry,
+    Outside,
     alter_look,
     cut_beside_thumb,
     draw_geometry,
     jitter,
     map_point,
+    nearest_in_field,
+    seeming_places,
     warp,
     within,
 )
@@ -278,6 +281,78 @@ def test_a_joint_beyond_the_field_may_be_sought_where_it_is(tmp_path: Path, outs
         assert targets["mapped"].tolist() == [True, True, False]
     else:
         assert np.isnan(x[0]) and targets["mapped"].all()
+
+
+STYLOIDS = {"radial_styloid": (20.0, 50.0), "ulnar_styloid": (40.0, 50.0)}
+
+
+def write_with_hidden_thumb(folder: Path) -> None:
+    """Images, columns 0 to 59, whose field begins at column 10; the thumb's joint is at 4."""
+    for k in range(3):
+        path = write_labelled(folder, f"a{k}", STYLOIDS, frontal=True)
+        content = json.loads(path.read_text())
+        content["wristqc"] |= {
+            "field": [[10, 0], [59, 0], [59, 89], [10, 89]],
+            "outside_field": {"thumb_mcp_joint": [4, 20]},
+        }
+        path.write_text(json.dumps(content))
+
+
+def test_a_joint_under_the_shutter_is_absent_and_sought_where_it_would_be(tmp_path: Path) -> None:
+    write_with_hidden_thumb(tmp_path)
+    data = RadiographDataset([Source(tmp_path, 1.0)], config(seeks_outside=True), "train")
+    assert data.images[0].outside == {"thumb_mcp_joint": Outside((4.0, 20.0), (10.0, 20.0))}
+    whole = Geometry(np.array([[0.5, 0, 0], [0, 0.5, 0]]), (0, 0, 60, 90))
+    targets = data._targets(data.images[0], View.FRONTAL, whole, outside=True)
+    assert targets["present"].tolist() == [False, True, True]
+    assert targets["points"][0] == pytest.approx([2.0, 10.0]) and targets["mapped"].all()
+    # A first look is to show nothing there.
+    assert np.isnan(data._targets(data.images[0], View.FRONTAL, whole)["points"][0]).all()
+
+
+def test_a_second_look_is_taken_at_the_border_that_hides_a_joint(tmp_path: Path) -> None:
+    write_with_hidden_thumb(tmp_path)
+    settings = {"close_domains": True, "augmentation": Augmentation(zoom=0.5)}
+    joints = []
+    for seeks in (True, False):
+        chosen = config(seeks_outside=seeks, **settings)
+        data = RadiographDataset([Source(tmp_path, 1.0)], chosen, "train")
+        joints.append(data[Ask(1, -1, True)]["points"][0])
+    # The box shows 0.75 of the 20 pixels between the styloids on both sides of the border, (10,
+    # 20), on the 32 columns of the input; the joint lies 6 pixels to its left.
+    assert joints[0].tolist() == pytest.approx([15.5 - 6 * 32 / 30, 31.5], abs=0.7)
+    assert torch.isnan(joints[1]).all()
+
+
+def test_a_joint_far_beyond_the_field_is_not_looked_for() -> None:
+    # Styloids 20 pixels apart: seen up to 10 beyond the border, sought when not more than 30.
+    near, far = Outside((-4.0, 20.0), (0.0, 20.0)), Outside((-24.0, 20.0), (0.0, 20.0))
+    lost = Outside((-31.0, 20.0), (0.0, 20.0))
+    for thumb, depth, place in (
+        (near, 0.0, (0.0, 20.0)),
+        (near, 1.0, (-4.0, 20.0)),
+        (far, 1.0, (-10.0, 20.0)),
+        (far, 0.5, (-5.0, 20.0)),
+    ):
+        seeming = seeming_places(STYLOIDS, {"thumb_mcp_joint": thumb}, View.FRONTAL, depth)
+        assert seeming == {"thumb_mcp_joint": pytest.approx(place)}
+    assert seeming_places(STYLOIDS, {"thumb_mcp_joint": lost}, View.FRONTAL, 0.0) == {}
+
+
+@pytest.mark.parametrize(
+    ("point", "nearest"),
+    [
+        ((2.0, 20.0), (10.0, 20.0)),  # beside the field
+        ((2.0, 0.0), (10.0, 5.0)),  # at a corner
+        ((50.0, 120.0), (50.0, 89.0)),  # within the field, below the image
+        ((2.0, 120.0), (10.0, 89.0)),  # out of both
+    ],
+)
+def test_the_border_is_that_of_field_and_image(
+    point: tuple[float, float], nearest: tuple[float, float]
+) -> None:
+    field = [(10, 5), (70, 5), (70, 150), (10, 150)]
+    assert nearest_in_field(point, field, (90, 60)) == pytest.approx(nearest)
 
 
 def test_batches_hold_one_view_each_and_follow_the_shares_and_the_seed(tmp_path: Path) -> None:

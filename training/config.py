@@ -125,9 +125,10 @@ class TrainingConfig:
     close_domains
         The second look has domains of its own, after those of the whole images.
     seeks_outside
-        In a second look, a point that an augmentation has cut off is sought where it would be. That
-        a joint lies beyond the field is seen at its place; a map that may only be empty for it, or
-        show it inside, does not learn where the border comes first.
+        In a second look, a point that the collimator or an augmentation has cut off is sought where
+        it would be, as far as that is known. That a joint lies beyond the field is seen at its
+        place; a map that may only be empty for it, or show it inside, does not learn where the
+        border comes first.
     network
         Keyword arguments of the network class.
     input_size

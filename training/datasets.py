@@ -22,16 +22,19 @@ from training.processes import Processes
 from training.results import millimetres_per_pixel
 from training.transforms import (
     Geometry,
+    Outside,
     alter_look,
     draw_geometry,
     homogeneous,
     map_point,
+    nearest_in_field,
     occlude,
+    seeming_places,
     warp,
     within,
 )
 from WristQCLib.findings import View
-from WristQCLib.keypoints import KEYPOINT_NAMES
+from WristQCLib.keypoints import KEYPOINT_NAMES, Point
 from WristQCLib.models.letterbox import Letterbox
 from WristQCLib.models.preprocessing import FloatImage, normalise
 from WristQCLib.models.refinement import CLOSE_LOOKS, close_box
@@ -132,6 +135,8 @@ class CachedImage:
         Of `pixels`, None when unknown.
     source
         Index of its source.
+    outside
+        Keypoints that the field leaves out, where that is known, in pixels of `pixels`.
     """
 
     label: LabelledImage
@@ -141,6 +146,7 @@ class CachedImage:
     outlines: list[npt.NDArray[np.float64]]
     mm_per_pixel: float | None
     source: int
+    outside: dict[str, Outside]
 
     @classmethod
     def load(cls, path: Path, source: int, side: int) -> CachedImage:
@@ -154,10 +160,17 @@ class CachedImage:
             resized = Image.fromarray(pixels).resize(size[::-1], Image.Resampling.BILINEAR)
             pixels = np.asarray(resized)
         ratio = np.array([size[1] / columns, size[0] / rows])
-        points = {
-            name: (float(x), float(y))
-            for name, point in label.points.items()
-            for x, y in [(np.array(point) + 0.5) * ratio - 0.5]
+
+        def scaled(point: Point) -> Point:
+            x, y = (np.array(point) + 0.5) * ratio - 0.5
+            return float(x), float(y)
+
+        points = {name: scaled(point) for name, point in label.points.items()}
+        field = [scaled(corner) for corner in label.field]
+        outside = {
+            name: Outside(scaled(place), nearest_in_field(scaled(place), field, size))
+            for name, place in label.outside.items()
+            if field
         }
         outlines = [(np.array(p) + 0.5) * ratio - 0.5 for p in label.foreign_outlines]
         boxes = [
@@ -167,7 +180,7 @@ class CachedImage:
         spacing = millimetres_per_pixel(label, None)
         mm_per_pixel = None if spacing is None else float(np.sqrt(np.prod(spacing) / ratio.prod()))
         stored = np.rint(normalise(pixels) * 255).astype(np.uint8)
-        return cls(label, stored, points, boxes, outlines, mm_per_pixel, source)
+        return cls(label, stored, points, boxes, outlines, mm_per_pixel, source, outside)
 
     def foreign_object_mask(self) -> FloatImage:
         """Where foreign objects are, and where nobody can tell, 1 there; (2, rows, columns).
@@ -274,7 +287,9 @@ class RadiographDataset(Dataset[Sample]):
             if close and view is not None:
                 looks = CLOSE_LOOKS[view]
                 look = looks[index % len(looks)]
-                box = close_box(image.points, view, look, config.input_size) or box
+                seeming = seeming_places(image.points, self._outside(image), view, 0.0)
+                points = {**image.points, **seeming}
+                box = close_box(points, view, look, config.input_size) or box
             letterbox = Letterbox.fit(box, config.input_size, isotropic)
             geometry = Geometry(homogeneous(letterbox)[:2], (0, 0, columns, rows))
             pixels = letterbox.resample(image.pixels.astype(np.float32) / 255.0)
@@ -289,6 +304,7 @@ class RadiographDataset(Dataset[Sample]):
                 isotropic,
                 config.augmentation,
                 close,
+                self._outside(image),
             )
             size = self.training_size
             if size != config.input_size:
@@ -316,6 +332,9 @@ class RadiographDataset(Dataset[Sample]):
         else:
             sample["label"] = torch.tensor(float(view is View.FRONTAL))
         return sample
+
+    def _outside(self, image: CachedImage) -> dict[str, Outside]:
+        return image.outside if self.config.seeks_outside else {}
 
     def _part(
         self,
@@ -427,6 +446,10 @@ class RadiographDataset(Dataset[Sample]):
                 labelled[index] = name not in image.label.unknown and not (
                     moves and geometry.field != whole
                 )
+                if outside and name in image.outside:
+                    mapped = map_point(image.outside[name].place, geometry)
+                    if within(mapped, (0, 0, columns, rows)):
+                        points[index] = mapped
                 continue
             mapped = map_point(point, geometry)
             in_input = within(mapped, (0, 0, columns, rows))

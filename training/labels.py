@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
@@ -52,6 +53,11 @@ class LabelledImage:
         The view whose keypoints are labelled; an oblique image may carry one view's points.
     unknown
         Keypoints that nobody has looked for yet.
+    outside
+        Where keypoints would be that the collimated field or the image leaves out, (x, y) in
+        pixels, as far as that is known: of a simulated image.
+    field
+        Corners of the collimated field, in pixels, clockwise; empty when unknown.
     """
 
     label_path: Path
@@ -67,6 +73,8 @@ class LabelledImage:
     factors: Mapping[str, object]
     keypoint_view: View | None
     unknown: frozenset[str] = frozenset()
+    outside: Mapping[str, Point] = dataclasses.field(default_factory=dict)
+    field: Outline = ()
 
     @property
     def view(self) -> View | None:
@@ -121,7 +129,16 @@ def _labelled(path: Path, file: LabelmeFile) -> LabelledImage:
         factors=file.entry.get("factors") or {},
         keypoint_view=_flagged_view(file.flags) or file.keypoint_view,
         unknown=frozenset(_to_be_placed(file)),
+        outside={
+            name: _point(place) for name, place in file.entry.get("outside_field", {}).items()
+        },
+        field=tuple(_point(corner) for corner in file.entry.get("field", ())),
     )
+
+
+def _point(values: object) -> Point:
+    x, y = numbers(values, 2, "a point of the collimated field")
+    return x, y
 
 
 def _to_be_placed(file: LabelmeFile) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,26 @@ from WristQCLib.models.refinement import CLOSE_LOOKS, REFERENCES, THUMB, CloseLo
 
 Matrix = npt.NDArray[np.float64]
 Box = tuple[int, int, int, int]
+
+SEEN_BEYOND, SOUGHT_BEYOND = 0.5, 1.5
+"""How far from the field's border a point outside of it may seem to lie, and lie in fact, for a
+second look to be taken at it: in the view's unit of length, see `REFERENCES`."""
+
+
+@dataclass(frozen=True)
+class Outside:
+    """A keypoint that the field leaves out.
+
+    Attributes
+    ----------
+    place
+        Where it would be, (x, y) in pixels.
+    border
+        The place in field and image that is nearest to it.
+    """
+
+    place: tuple[float, float]
+    border: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -54,10 +75,12 @@ def draw_geometry(
     isotropic: bool,
     augmentation: Augmentation,
     close: bool | None = None,
+    outside: Mapping[str, Outside] = MappingProxyType({}),
 ) -> Geometry:
     """Draw field, box and jitter for one image of `image_size` (rows, columns).
 
     `close` says whether the second look's box is cut; None draws it as the augmentation says.
+    Points `outside` of the field are looked at too.
     """
     rows, columns = image_size
     whole: Box = (0, 0, columns, rows)
@@ -75,6 +98,8 @@ def draw_geometry(
         points = {name: clipped(point, field) for name, point in points.items()}
     zoomed = None
     if look is not None and view is not None:
+        if outside:
+            points = {**points, **seeming_places(points, outside, view, float(rng.random()))}
         zoomed = draw_zoom(rng, points, view, look, input_size)
     if zoomed is not None:
         box = zoomed
@@ -84,6 +109,65 @@ def draw_geometry(
         field = box = draw_crop(rng, image_size)
     letterbox = Letterbox.fit(box, input_size, isotropic)
     return Geometry(jitter(rng, input_size, augmentation) @ homogeneous(letterbox), field)
+
+
+def seeming_places(
+    points: Mapping[str, tuple[float, float]],
+    outside: Mapping[str, Outside],
+    view: View,
+    depth: float,
+) -> dict[str, tuple[float, float]]:
+    """Where a first look may see points that the field leaves out: near its border.
+
+    Parameters
+    ----------
+    points
+        Those in the field.
+    outside
+        Those that are not. One that is far away is not seen anywhere.
+    view
+        Of the image.
+    depth
+        0 for the border itself, 1 for the place as far as a first look may see it.
+    """
+    places = {**points, **{name: point.place for name, point in outside.items()}}
+    ends = [places.get(name) for name in REFERENCES[view]]
+    if ends[0] is None or ends[1] is None:
+        return {}
+    unit = float(np.hypot(*np.subtract(ends[0], ends[1])))
+    seeming = {}
+    for name, point in outside.items():
+        away = np.subtract(point.place, point.border)
+        distance = float(np.hypot(*away))
+        if distance <= SOUGHT_BEYOND * unit:
+            share = depth * min(1.0, SEEN_BEYOND * unit / max(distance, 1e-6))
+            x, y = np.array(point.border) + share * away
+            seeming[name] = float(x), float(y)
+    return seeming
+
+
+def nearest_in_field(
+    point: tuple[float, float], field: npt.ArrayLike, image_size: tuple[int, int]
+) -> tuple[float, float]:
+    """The place in a field, and in the image (rows, columns), that is nearest to (x, y) outside.
+
+    `field` are the (n, 2) corners of a convex polygon. Where the image ends within the field, the
+    place is that of the image next to the field's.
+    """
+    corners = np.asarray(field, dtype=np.float64)
+    along = np.roll(corners, -1, axis=0) - corners
+    away = np.asarray(point) - corners
+    share = (away * along).sum(1) / np.maximum((along**2).sum(1), 1e-9)
+    nearest = corners + np.clip(share, 0.0, 1.0)[:, None] * along
+    # Within the field but outside of the image, it is the image's border alone that counts.
+    turn = along[:, 0] * away[:, 1] - along[:, 1] * away[:, 0]
+    inside = bool((turn >= 0).all() or (turn <= 0).all())
+    place = (
+        np.asarray(point)
+        if inside
+        else nearest[np.argmin(np.hypot(*(nearest - np.asarray(point)).T))]
+    )
+    return clipped((float(place[0]), float(place[1])), (0, 0, *image_size[::-1]))
 
 
 def draw_zoom(

@@ -88,6 +88,9 @@ class SimulatedRadiograph:
         ``spacing * magnification``.
     keypoints
         Those in the exposed field, in pixels (x right, y down, centres at integers).
+    outside
+        Where the others would be, which the field or the image leaves out; not the ends of shafts,
+        which are always in the field.
     artefact
         Whether there is an external foreign object or a cast.
     field
@@ -108,6 +111,7 @@ class SimulatedRadiograph:
     implant: bool
     field: NDArray[np.float64]
     factors: dict[str, float | str | bool] = dataclasses.field(default_factory=dict)
+    outside: dict[str, Point] = dataclasses.field(default_factory=dict)
 
     def shifted(self, x: int, pixels: NDArray[np.uint16]) -> SimulatedRadiograph:
         """The same radiograph `x` pixels from the left border of larger `pixels`."""
@@ -119,6 +123,7 @@ class SimulatedRadiograph:
             self,
             pixels=pixels,
             keypoints={name: (px + x, py) for name, (px, py) in self.keypoints.items()},
+            outside={name: (px + x, py) for name, (px, py) in self.outside.items()},
             markers=tuple(
                 dataclasses.replace(m, rectangle=moved(m.rectangle)) for m in self.markers
             ),
@@ -252,6 +257,7 @@ def expose(
         implant=bool(implant_kind),
         field=placed.field,
         factors=factors,
+        outside=dict(placed.outside),
     )
     return radiograph if alone else _beside_another(radiograph, projection, rng)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ def labelme_document(
     ) -> dict[str, object]:
         return {
             "label": label,
-            "points": [[round(float(x), 2), round(float(y), 2)] for x, y in points],
+            "points": [_rounded(point) for point in points],
             "group_id": group,
             "description": description,
             "shape_type": kind,
@@ -66,6 +67,8 @@ def labelme_document(
             "pixel_spacing_mm": [round(radiograph.spacing, 5)] * 2,
             "seed": seed,
             "side": radiograph.side.value,
+            "field": [_rounded(corner) for corner in radiograph.field.tolist()],
+            "outside_field": {n: _rounded(point) for n, point in radiograph.outside.items()},
             "factors": {name: _plain(value) for name, value in radiograph.factors.items()},
         },
     }
@@ -89,6 +92,10 @@ def write_labels(radiograph: SimulatedRadiograph, image: Path, seed: int) -> Non
     document = labelme_document(radiograph, image.name, seed)
     part.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     part.replace(labels)
+
+
+def _rounded(point: Sequence[float]) -> list[float]:
+    return [round(float(value), 2) for value in point]
 
 
 def _plain(value: object) -> object:

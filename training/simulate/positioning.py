@@ -9,6 +9,7 @@ field's millimetres, from its centre; the image's pixels.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -77,6 +78,8 @@ class Placed:
         (rows, cols) line integrals mu * t; of a covering None where there is none.
     keypoints
         Those that lie within the exposed field and the image, in image pixels.
+    outside
+        The other ones that the projection has, likewise.
     midlines
         Shaft midlines, distal to proximal, in image pixels (they may leave the image).
     field
@@ -93,6 +96,7 @@ class Placed:
     midlines: dict[str, NDArray[np.float64]]
     field: NDArray[np.float64]
     matrix: NDArray[np.float64]
+    outside: dict[str, Point] = dataclasses.field(default_factory=dict)
     covering: Array | None = None
 
     @property
@@ -350,8 +354,8 @@ def place(
     )
     for name, point in projection.keypoints.items():
         x, y = placed.to_image(point)
-        if placed.shows((x, y)):
-            placed.keypoints[name] = (float(x), float(y))
+        known = placed.keypoints if placed.shows((x, y)) else placed.outside
+        known[name] = (float(x), float(y))
     if projection.view is View.LATERAL:
         for bone in ("radius", "ulna"):
             centre = proximal_centre(placed, bone)

@@ -24,7 +24,7 @@ pytest.importorskip("monai")
 
 from Testing.test_training_data import FRONTAL, LATERAL, config, write_labelled  # noqa: E402
 from training import export, finetune_task, judgement  # noqa: E402
-from training.base_bundles import BUNDLES, Base, next_version, universal  # noqa: E402
+from training.base_bundles import BUNDLES, Base, next_version  # noqa: E402
 from training.config import Augmentation, Optimisation, TrainingConfig  # noqa: E402
 from training.datasets import RadiographDataset, Source  # noqa: E402
 from training.export import export_weights  # noqa: E402
@@ -58,7 +58,6 @@ from WristQCLib.keypoints import KEYPOINT_NAMES, Keypoint, Keypoints  # noqa: E4
 from WristQCLib.labels import ImageLabels, LabelledImage, LabelStore, Reading  # noqa: E402
 from WristQCLib.model_set import BUNDLED_MODELS  # noqa: E402
 from WristQCLib.models import KeypointDetector  # noqa: E402
-from WristQCLib.models.gu2net import GU2Net, of_domains  # noqa: E402
 from WristQCLib.models.provenance import known_models  # noqa: E402
 from WristQCLib.radiograph import Radiograph  # noqa: E402
 from WristQCLib.window import Window  # noqa: E402
@@ -155,12 +154,17 @@ def models(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Path:
         network = task_of(settings).network()
         export_weights(settings, network.state_dict(), labels, folder, "0.2.0", 10, "Made up.")
     for name in BUNDLES["keypoints"]:
-        path = folder / name / "configs" / "metadata.json"
-        metadata = json.loads(path.read_text())
-        thresholds = metadata["wristqc"]["presence_thresholds"]
-        metadata["wristqc"]["presence_thresholds"] = dict.fromkeys(thresholds, 1.1)
-        path.write_text(json.dumps(metadata))
+        find_nothing(folder / name)
     return folder
+
+
+def find_nothing(bundle: Path) -> None:
+    """Whatever is learned is better."""
+    path = bundle / "configs" / "metadata.json"
+    metadata = json.loads(path.read_text())
+    thresholds = metadata["wristqc"]["presence_thresholds"]
+    metadata["wristqc"]["presence_thresholds"] = dict.fromkeys(thresholds, 1.1)
+    path.write_text(json.dumps(metadata))
 
 
 def configs(folder: Path, **changes: object) -> tuple[Path, ...]:
@@ -353,16 +357,7 @@ def test_validation_and_check_set_share_no_wrist(corpus: Path) -> None:
 # Bundles ------------------------------------------------------------------------------------
 
 
-def test_weights_of_views_make_the_universal_network_that_they_come_from() -> None:
-    network = GU2Net([3, 5, 3, 5], width=4)
-    state = network.state_dict()
-    views = [of_domains(state, [0, 2]), of_domains(state, [1, 3])]
-    joined = universal(views)
-    assert joined.keys() == state.keys()
-    assert all(torch.equal(tensor, joined[name]) for name, tensor in state.items())
-
-
-def test_the_shipped_keypoint_bundles_are_parts_of_one_network() -> None:
+def test_the_shipped_keypoint_bundles_can_be_gone_on_from() -> None:
     base = Base.read(BUNDLED_MODELS, "keypoints")
     settings = base.settings(Options().settings("keypoints"))
     network = task_of(settings).network()
@@ -680,19 +675,42 @@ def test_an_unknown_device_and_missing_bundles_are_named(tmp_path: Path, options
     assert code == 2 and "wrist_keypoints_frontal' is not a model folder" in text
 
 
-def test_bundles_of_different_networks_are_refused(
-    tmp_path: Path, options: Options, models: Path
-) -> None:
-    other = tmp_path / "other"
+def bundles_apart(folder: Path, models: Path, **changes: object) -> Path:
+    """A set of which the lateral keypoint bundle is of another training."""
+    other = folder / "other"
     shutil.copytree(models, other)
     torch.manual_seed(2)
-    settings = tiny("keypoints")
+    settings = tiny("keypoints", **changes)
     state = task_of(settings).network().state_dict()
-    export_weights(settings, state, [], tmp_path / "made", "0.2.0", 10, "")
+    export_weights(settings, state, [], folder / "made", "0.2.0", 10, "")
     name = "wrist_keypoints_lateral"
-    shutil.copytree(tmp_path / "made" / name, other / name, dirs_exist_ok=True)
-    with pytest.raises(RuntimeError, match="not parts of one network"):
+    shutil.copytree(folder / "made" / name, other / name, dirs_exist_ok=True)
+    find_nothing(other / name)
+    return other
+
+
+def test_bundles_of_different_make_are_refused(tmp_path: Path, models: Path) -> None:
+    other = bundles_apart(tmp_path, models, network={"width": 6, "input_stride": 2})
+    with pytest.raises(RuntimeError, match="networks of different make"):
         Base.read(other, "keypoints")
+
+
+def test_views_with_networks_of_their_own_are_fine_tuned_apart(
+    tmp_path: Path, options: Options, models: Path
+) -> None:
+    other = bundles_apart(tmp_path, models)
+    assert Base.read(models, "keypoints").universal and not Base.read(other, "keypoints").universal
+    before = [KeypointDetector.from_bundle(other / n, "cpu") for n in BUNDLES["keypoints"]]
+    store = store_of(tmp_path / "store", 30)
+    outcome = finetune(store, tmp_path / "out", replace(options, models=other))
+    made = outcome.bundles or outcome.refused  # whether they are better is not the question here
+    assert made is not None
+    for detector, name in zip(before, BUNDLES["keypoints"], strict=True):
+        after = KeypointDetector.from_bundle(made / name, "cpu")
+        old, new = detector._network.state_dict(), after._network.state_dict()
+        assert old.keys() == new.keys()
+        assert any(not torch.equal(old[n], new[n]) for n in old)
+    assert not Base.read(made, "keypoints").universal
 
 
 def test_a_task_without_labels_is_passed_over_beside_one_that_has_them(

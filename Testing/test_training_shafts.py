@@ -15,6 +15,7 @@ from training.shafts import shaft_loss, shaft_maps  # noqa: E402
 from training.tasks import KeypointTask  # noqa: E402
 
 CONFIGS = Path(__file__).resolve().parent.parent / "training" / "configs"
+VIEWS = ("frontal", "lateral")
 NOBODY_KNOWS = [[math.nan, math.nan], [1.0, 1.0]]
 
 
@@ -57,7 +58,7 @@ def test_a_network_without_its_traced_shafts_answers_as_before() -> None:
     tracing = KeypointTask(tracing_config()).network().eval()
     plain = KeypointTask(TrainingConfig("t", "keypoints", network=NETWORK))
     network = plain.network().eval()
-    network.load_state_dict(plain.adapted(tracing.state_dict()))
+    network.load_state_dict(plain.adapted(tracing.state_dict(), VIEWS))
     image = torch.rand(1, 1, 64, 64)
     with torch.no_grad():
         answer = tracing.answer(image, 1)
@@ -77,7 +78,7 @@ def test_what_a_place_says_of_presence_begins_afresh_from_weights_without_it() -
     settings = TrainingConfig("t", "keypoints", network=NETWORK | {"presence_from": "place"})
     task = KeypointTask(settings)
     network = task.network().eval()
-    network.load_state_dict(task.adapted(weights.state_dict()))
+    network.load_state_dict(task.adapted(weights.state_dict(), VIEWS))
     image = torch.rand(1, 1, 64, 64)
     assert torch.equal(network.detect(image, 1)[1], weights.detect(image, 1)[1])
 
@@ -86,7 +87,7 @@ def test_tracing_adds_to_the_loss_and_goes_on_from_weights_without_it() -> None:
     task = KeypointTask(tracing_config())
     network = task.network()
     plain = KeypointTask(TrainingConfig("t", "keypoints", network=NETWORK))
-    network.load_state_dict(task.adapted(plain.network().state_dict()))
+    network.load_state_dict(task.adapted(plain.network().state_dict(), VIEWS))
     batch = {
         "image": torch.rand(2, 1, 64, 64),
         "points": torch.full((2, 5, 2), 20.0),

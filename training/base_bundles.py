@@ -16,6 +16,7 @@ from torch import Tensor
 
 from training.config import TrainingConfig
 from training.train import write_beside
+from training.view_networks import of_view, share_a_network, side_by_side, universal
 from WristQCLib.findings import View
 from WristQCLib.models import ModelError
 from WristQCLib.models.bundles import METADATA, WEIGHTS, Bundle, read_json
@@ -39,12 +40,15 @@ class Base:
     bundles
         As read.
     state
-        Weights of the one network that the bundles are parts of.
+        Weights of the one network that the bundles are parts of, or of one for each view.
+    universal
+        Whether it is one.
     """
 
     task: str
     bundles: tuple[Bundle, ...]
     state: dict[str, Tensor]
+    universal: bool = True
 
     @classmethod
     def read(cls, models: Path, task: str) -> Base:
@@ -53,7 +57,7 @@ class Base:
         Raises
         ------
         ModelError
-            If one is missing or broken, or if those of the two views are of different networks.
+            If one is missing or broken, or if those of the two views are of different make.
         """
         kind = "keypoints" if task == "keypoints" else "classification"
         bundles = tuple(Bundle.read(models / name, kind) for name in BUNDLES[task])
@@ -66,12 +70,13 @@ class Base:
         if task != "keypoints":
             return cls(task, bundles, states[0])
         settings = [(_arguments(b), b.input_size, b.setting("sigma")) for b in bundles]
-        if settings[0] != settings[1] or not share_a_network(states):
+        if settings[0] != settings[1] or domains_in(states[0]) != domains_in(states[1]):
             raise ModelError(
-                f"The keypoint models of the two views in '{models}' are not parts of one network;"
-                " take models that were trained together."
+                f"The keypoint models of the two views in '{models}' are networks of different"
+                " make; take models that were made together."
             )
-        return cls(task, bundles, universal(states))
+        one = share_a_network(states)
+        return cls(task, bundles, universal(states) if one else side_by_side(states), one)
 
     def settings(self, config: TrainingConfig) -> TrainingConfig:
         """A configuration with the network, the input and the targets that the bundles have."""
@@ -92,7 +97,8 @@ class Base:
         return replace(
             changed,
             views=tuple(str(View(bundle.setting("view"))) for bundle in self.bundles),
-            close_domains=domains_in(self.state) > len(self.bundles),
+            universal=self.universal,
+            close_domains=domains_in(of_view(self.state, 0, len(self.bundles))) > 1,
             sigma=float(first.setting("sigma")),
         )
 
@@ -104,36 +110,6 @@ class Base:
 
 def _arguments(bundle: Bundle) -> dict[str, Any]:
     return {k: v for k, v in bundle.network_arguments.items() if k != "out_channels"}
-
-
-def share_a_network(states: Sequence[Mapping[str, Tensor]]) -> bool:
-    """Whether all that networks share between domains is the same in each of these."""
-    first = states[0]
-    if any(domains_in(state) != domains_in(first) for state in states):
-        return False
-    shared = [{n: t for n, t in state.items() if ".layers." not in n} for state in states]
-    return all(
-        other.keys() == shared[0].keys()
-        and all(torch.equal(tensor, other[name]) for name, tensor in shared[0].items())
-        for other in shared[1:]
-    )
-
-
-def universal(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """The weights of the network that serves all domains: the reverse of `of_domains`.
-
-    Each state has a domain for whole images and may have one for the second look; the universal
-    network has first those for whole images, then the second looks'.
-    """
-    joined = {}
-    for index, state in enumerate(states):
-        for name, tensor in state.items():
-            before, separator, after = name.partition(".layers.")
-            if separator:
-                look, _, rest = after.partition(".")
-                name = f"{before}.layers.{int(look) * len(states) + index}.{rest}"
-            joined[name] = tensor
-    return joined
 
 
 def next_version(version: str, today: date) -> str:

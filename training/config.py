@@ -122,6 +122,8 @@ class TrainingConfig:
         Domains of the keypoint network, in order; for classifiers, the views that they see.
     turns
         Order in which batches of the views follow each other, by index; empty: evenly.
+    universal
+        One network serves all views, as in GU2Net's publication; otherwise each has its own.
     close_domains
         The second look has domains of its own, after those of the whole images.
     seeks_outside
@@ -174,6 +176,7 @@ class TrainingConfig:
     task: str
     views: tuple[str, ...] = ("frontal", "lateral")
     turns: tuple[int, ...] = ()
+    universal: bool = True
     close_domains: bool = False
     seeks_outside: bool = False
     network: dict[str, Any] = field(default_factory=dict)

@@ -31,13 +31,13 @@ from training.metrics import best_threshold, classification_figures, coverage
 from training.onnx_export import write_onnx
 from training.results import compare, known_spacing
 from training.train import save, write_beside
+from training.view_networks import of_view
 from WristQCLib.findings import View
 from WristQCLib.keypoints import KEYPOINT_NAMES
 from WristQCLib.model_set import BUNDLED_MODELS
 from WristQCLib.models import ImageClassifier, KeypointDetector
 from WristQCLib.models.bundles import INFERENCE, METADATA, NETWORKS, TRAIN, WEIGHTS, Bundle
 from WristQCLib.models.familiarity import Familiarity
-from WristQCLib.models.gu2net import of_domains
 
 T = TypeVar("T")
 
@@ -390,8 +390,7 @@ def export_weights(
             start: dict[str, Any] = {"threshold": CALIBRATED_THRESHOLD}
         else:
             name, chosen = f"wrist_keypoints_{view}", [x for x in labels if x.keypoint_view is view]
-            apart = [domain + len(views)] if config.close_domains else []
-            weights = of_domains(state, [domain, *apart])
+            weights = of_view(state, domain, len(views))
             names = KEYPOINT_NAMES[view]
             own = {
                 "view": view.value,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -15,6 +16,7 @@ from training.losses import classification_loss, keypoint_loss
 from training.metrics import classification_figures
 from training.shafts import shaft_loss
 from training.strides import with_quick_strides
+from training.view_networks import ViewNetworks, of_view, side_by_side, universal
 from WristQCLib.findings import View
 from WristQCLib.keypoints import KEYPOINT_NAMES
 from WristQCLib.models.gu2net import GU2Net, domains_in, of_domains
@@ -26,7 +28,7 @@ Batch = dict[str, Tensor]
 HARDNESS = LossWeights(heat_map=0.0, location=1.0, presence=1.0)
 """What tells how hard an image is: the terms of the loss that are 0 for a perfect answer."""
 
-AFRESH = ("shafts.", "place.")
+AFRESH = re.compile(r"(views\.\d+\.)?(shafts|place)\.")
 """What the names of weights begin with that not every network has."""
 
 
@@ -35,7 +37,7 @@ class Task(Protocol):
 
     def network(self) -> nn.Module: ...
 
-    def adapted(self, state: dict[str, Tensor]) -> dict[str, Tensor]: ...
+    def adapted(self, state: dict[str, Tensor], views: Sequence[str]) -> dict[str, Tensor]: ...
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor: ...
 
@@ -56,25 +58,33 @@ class KeypointTask:
                 " not trace: set network.traces_shafts."
             )
 
-    def network(self) -> GU2Net:
+    def network(self) -> GU2Net | ViewNetworks:
         """A fresh network; a domain for each view, and one for its second look if apart."""
-        points = [len(KEYPOINT_NAMES[View(view)]) for view in self.config.views]
+        views = self.config.views
+        if self.config.universal:
+            return self._network(views)
+        return ViewNetworks([self._network([view]) for view in views])
+
+    def _network(self, views: Sequence[str]) -> GU2Net:
+        points = [len(KEYPOINT_NAMES[View(view)]) for view in views]
         if self.config.close_domains:
             points = 2 * points
         return GU2Net(out_channels=points, **self.config.network)
 
-    def adapted(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    def adapted(self, state: dict[str, Tensor], views: Sequence[str]) -> dict[str, Tensor]:
         """Another run's weights for this network.
 
-        Those without second looks serve these too. What only one of the networks has begins afresh,
-        or is left out.
+        Those of more views give those of some, and a universal network's those of one for each
+        view. Those without second looks serve these too. What only one of the networks has begins
+        afresh, or is left out.
         """
-        views = range(len(self.config.views))
-        if self.config.close_domains and domains_in(state) == len(views):
-            state = of_domains(state, [*views, *views])
+        states = [of_view(state, views.index(view), len(views)) for view in self.config.views]
+        if self.config.close_domains:
+            states = [of_domains(s, [0, 0]) if domains_in(s) == 1 else s for s in states]
+        state = universal(states) if self.config.universal else side_by_side(states)
         fresh = self.network().state_dict()
-        own = {name: fresh[name] for name in fresh if name.startswith(AFRESH)}
-        return own | {n: state[n] for n in state if n in own or not n.startswith(AFRESH)}
+        own = {name: fresh[name] for name in fresh if AFRESH.match(name)}
+        return own | {n: state[n] for n in state if n in own or not AFRESH.match(n)}
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """Loss of a batch, whose images are of one view."""
@@ -162,8 +172,8 @@ class ClassificationTask:
         """A fresh network."""
         return with_quick_strides(MobileNetV2(out_channels=1, **self.config.network))
 
-    def adapted(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Another run's weights for this network."""
+    def adapted(self, state: dict[str, Tensor], views: Sequence[str]) -> dict[str, Tensor]:
+        """Another run's weights for this network, whatever views it saw."""
         return state
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:

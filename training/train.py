@@ -32,6 +32,7 @@ from training.datasets import MixedBatches, PlainBatches, RadiographDataset, Sou
 from training.processes import Processes
 from training.tasks import Task, task_of
 from WristQCLib.atomic_file import written_whole
+from WristQCLib.findings import View
 
 WARM_UP = 0.05
 """Share of a cosine schedule in which the learning rate rises."""
@@ -290,16 +291,20 @@ class Trainer:
     def start_from(self, weights: Path) -> None:
         """Begin with the weights of another run of the same network.
 
+        Its views are those of the ``config.json`` beside the weights, or else this run's.
+
         Raises
         ------
         ValueError
             If they are of another network.
         """
         state = torch.load(weights, map_location=self.device, weights_only=True)
+        described = weights.with_name("config.json")
+        other = TrainingConfig.read(described) if described.is_file() else self.config
         try:
-            state = self.task.adapted(state)
+            state = self.task.adapted(state, other.views)
             self.network.load_state_dict(state)
-        except RuntimeError as error:
+        except (RuntimeError, ValueError) as error:
             raise ValueError(f"'{weights}' holds the weights of another network.") from error
         if self.average is not None:
             self.average.module.load_state_dict(state)
@@ -382,6 +387,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--weights", "--start", dest="start", type=Path, help="begin with these: a run's best.pt"
     )
+    parser.add_argument(
+        "--views", nargs="+", type=View, choices=list(View), help="keypoints of these alone"
+    )
     parser.add_argument("--epochs", type=int, help="instead of the configuration's")
     parser.add_argument("--minutes", type=float, help="not longer than this")
     parser.add_argument("--threads", type=int, help="of the training itself, beside the loader")
@@ -389,6 +397,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         config = TrainingConfig.read(options.config)
         given = {k: getattr(options, k) for k in ("epochs", "minutes", "threads")}
+        given["views"] = options.views and tuple(str(view) for view in options.views)
         config = replace(config, **{k: v for k, v in given.items() if v is not None})
         sources = [Source.parse(text) for text in options.data]
     except (OSError, ValueError) as error:

@@ -492,6 +492,9 @@ def test_a_network_with_a_close_domain_has_a_say_in_whether_the_thumb_is_there(
     # Odds of 2/3 and 1/19: their geometric mean is 0.1873.
     assert located["thumb_mcp_joint"].presence == pytest.approx(0.1873 / 1.1873, abs=1e-4)
     assert located["radial_styloid"] == at((61.0, 100.0), 0.9)
+    # Where the first look saw hardly anything, a closer one is not asked: it sees another joint.
+    first["thumb_mcp_joint"] = at((10.0, 60.0), 0.19)
+    assert detector.look_again(grey, first)["thumb_mcp_joint"] == first["thumb_mcp_joint"]
 
 
 def test_a_joint_that_the_close_look_places_beyond_the_border_is_hardly_inside(

@@ -37,11 +37,9 @@ if TYPE_CHECKING:
 
     from WristQCLib.models.gu2net import GU2Net
 
-LEAST_SOUGHT = 0.02
-"""Presence from which a point is looked at closely, where the closer look tells its presence."""
-
 LEAST_GUIDING = 0.2
-"""Presence from which a point tells where others are sought."""
+"""Presence from which a point tells where it, and where others, are looked for again. A closer look
+where a first one saw nothing shows another joint, which is taken for the one that is sought."""
 
 MAX_SHIFT = 0.25
 """A second look that moves a point by more than this share of the diagonal is not believed."""
@@ -385,14 +383,7 @@ class KeypointDetector(BundledModel):
         domain = self._network.domains - 1
         for close in CLOSE_LOOKS[self.view]:
             tells_presence = close.tells_presence and domain > 0
-            sought = dict(there)
-            if tells_presence:
-                sought |= {
-                    name: first[name].position
-                    for name in close.points
-                    if first[name].presence >= LEAST_SOUGHT
-                }
-            box = close_box(sought, self.view, close, self.input_size)
+            box = close_box(there, self.view, close, self.input_size)
             if box is None:
                 continue
             look = self.look(grey, Letterbox.fit(box, self.input_size), axis, domain)

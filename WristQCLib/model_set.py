@@ -25,7 +25,7 @@ from WristQCLib.resources import RESOURCES
 
 BUNDLED_MODELS = RESOURCES / "Models"
 
-_CLASSIFIER_WEIGHT, _CLARITY_WEIGHT, _LATERAL_BIAS = 1.77, 16.99, -0.58
+_CLASSIFIER_WEIGHT, _CLARITY_WEIGHT, _LATERAL_BIAS = 1.32, 8.11, 0.13
 """Logistic regression of the view on 381 simulated and 19 real images (`training.fit_view`)."""
 
 

@@ -26,6 +26,7 @@ from training.transforms import (  # noqa: E402
     alter_look,
     cut_beside_thumb,
     draw_geometry,
+    elsewhere,
     jitter,
     map_point,
     nearest_in_field,
@@ -337,6 +338,59 @@ def test_a_joint_far_beyond_the_field_is_not_looked_for() -> None:
         seeming = seeming_places(STYLOIDS, {"thumb_mcp_joint": thumb}, View.FRONTAL, depth)
         assert seeming == {"thumb_mcp_joint": pytest.approx(place)}
     assert seeming_places(STYLOIDS, {"thumb_mcp_joint": lost}, View.FRONTAL, 0.0) == {}
+
+
+def test_a_look_that_goes_astray_lies_about_the_wrist_and_in_the_image() -> None:
+    # Styloids 20 pixels apart about (100, 80): 0.4 to 2.6 times that from there.
+    points = {"radial_styloid": (90.0, 80.0), "ulnar_styloid": (110.0, 80.0)}
+    places = [
+        elsewhere(np.random.default_rng(k), (200, 200), points)["thumb_mcp_joint"]
+        for k in range(200)
+    ]
+    away = np.hypot(*(np.array(places) - (100.0, 80.0)).T)
+    assert 8.0 <= away.min() < 12.0 and 48.0 < away.max() <= 52.0
+    # As often on every side.
+    assert abs(np.mean(places, axis=0) - (100.0, 80.0)).max() < 6.0
+    narrow = [elsewhere(np.random.default_rng(k), (90, 120), points) for k in range(50)]
+    assert all(within(place["thumb_mcp_joint"], (0, 0, 120, 90)) for place in narrow)
+    assert elsewhere(np.random.default_rng(0), (200, 200), {"ulnar_styloid": (110.0, 80.0)}) == {}
+
+
+@pytest.mark.parametrize("thumb", [{"thumb_mcp_joint": (80.0, 20.0)}, {}])
+def test_a_second_look_at_another_place_learns_that_no_thumb_is_there(
+    tmp_path: Path, thumb: dict[str, tuple[float, float]]
+) -> None:
+    points = {"radial_styloid": (90.0, 140.0), "ulnar_styloid": (110.0, 140.0), **thumb}
+    size = (180, 200)
+    write_labelled(tmp_path / "train", "f0", points, size, frontal=True)
+    shown, scales = [], []
+    for astray in (0.0, 1.0):
+        settings = config(close_domains=True, augmentation=Augmentation(zoom=1.0, astray=astray))
+        data = RadiographDataset([Source(tmp_path, 1.0)], settings, "train")
+        samples = [data[Ask(0, seed, True)] for seed in range(60)]
+        shown.append(np.mean([bool(sample["present"][0]) for sample in samples]))
+        assert all(bool(sample["labelled"][0]) for sample in samples)
+        for sample in samples:
+            assert bool(torch.isnan(sample["points"][0]).all()) != bool(sample["present"][0])
+        looks = [
+            draw_geometry(
+                np.random.default_rng(seed),
+                size,
+                points,
+                View.FRONTAL,
+                (64, 32),
+                True,
+                settings.augmentation,
+                True,
+            )
+            for seed in range(60)
+        ]
+        scales.append(np.median([abs(np.linalg.det(look.matrix[:, :2])) for look in looks]))
+    if thumb:
+        assert shown[0] > 0.5 > shown[1]
+    else:
+        # Without a joint to look at, such a look is the only one from near.
+        assert shown == [0.0, 0.0] and scales[1] > 2.0 * scales[0]
 
 
 @pytest.mark.parametrize(

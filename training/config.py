@@ -36,6 +36,9 @@ class Augmentation:
         Probability of a box around some keypoints, as the second look sees it.
     edge
         Probability that a frontal image's field ends near the thumb's joint.
+    astray
+        Probability that a second look for the thumb's joint is taken at another place, where a
+        first look may have seen it: that it is not there must be learned too.
     look
         Probability of each change of the grey values.
     occlusion
@@ -58,6 +61,7 @@ class Augmentation:
     crop: float = 0.0
     zoom: float = 0.0
     edge: float = 0.0
+    astray: float = 0.0
     look: float = 0.0
     occlusion: float = 0.0
     objects: float = 0.0

@@ -29,6 +29,11 @@ SEEN_BEYOND, SOUGHT_BEYOND = 0.5, 1.5
 second look to be taken at it: in the view's unit of length, see `REFERENCES`."""
 
 
+ASTRAY = (0.4, 2.6)
+"""Nearest and farthest that such a look goes astray from the middle of the wrist, in that unit: the
+carpus, and the joints of the fingers' base."""
+
+
 @dataclass(frozen=True)
 class Outside:
     """A keypoint that the field leaves out.
@@ -100,6 +105,10 @@ def draw_geometry(
     if look is not None and view is not None:
         if outside:
             points = {**points, **seeming_places(points, outside, view, float(rng.random()))}
+        if look.points == THUMB and augmentation.astray:
+            known = THUMB[0] in points
+            if not known or rng.random() < augmentation.astray:
+                points = {**points, **elsewhere(rng, image_size, points)}
         zoomed = draw_zoom(rng, points, view, look, input_size)
     if zoomed is not None:
         box = zoomed
@@ -144,6 +153,24 @@ def seeming_places(
             x, y = np.array(point.border) + share * away
             seeming[name] = float(x), float(y)
     return seeming
+
+
+def elsewhere(
+    rng: np.random.Generator, image_size: tuple[int, int], points: Mapping[str, tuple[float, float]]
+) -> dict[str, tuple[float, float]]:
+    """A place where a first look may take another joint, or nothing at all, for the thumb's.
+
+    About as far from the wrist as the hand's joints are, in any direction; nothing without both
+    styloids.
+    """
+    ends = [points.get(name) for name in REFERENCES[View.FRONTAL]]
+    if ends[0] is None or ends[1] is None:
+        return {}
+    unit = float(np.hypot(*np.subtract(ends[0], ends[1])))
+    angle, distance = rng.uniform(0.0, 2.0 * np.pi), unit * rng.uniform(*ASTRAY)
+    middle = np.mean([ends[0], ends[1]], axis=0)
+    x, y = middle + distance * np.array([np.cos(angle), np.sin(angle)])
+    return {THUMB[0]: clipped((float(x), float(y)), (0, 0, *image_size[::-1]))}
 
 
 def nearest_in_field(

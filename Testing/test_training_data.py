@@ -144,6 +144,21 @@ def test_an_outline_without_numbers_is_refused_by_name(tmp_path: Path) -> None:
         read_label(path)
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"field": 4},
+        {"field": [[1, 2], 3]},
+        {"outside_field": [[1, 2]]},
+        {"outside_field": {"a": 1}},
+    ],
+)
+def test_a_field_that_is_none_is_refused_by_name(tmp_path: Path, entry: dict[str, object]) -> None:
+    path = labelme(tmp_path, ("radial_styloid", "point", [[5, 9]], ""), wristqc=entry)
+    with pytest.raises(LabelError, match=r"a\.json "):
+        read_label(path)
+
+
 def test_the_marker_of_a_label_is_the_one_that_is_accurate(tmp_path: Path) -> None:
     box = [[1.0, 1.0], [9.0, 9.0]]
     mirrored = ("marker_L", "rectangle", box, "mirrored")

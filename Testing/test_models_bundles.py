@@ -190,6 +190,23 @@ def test_a_proximal_point_that_ends_its_shaft_too_early_is_moved_to_the_fields_e
     assert moved["scaphoid_centre"] == WRIST["scaphoid_centre"]
 
 
+def test_a_point_that_was_clearly_seen_is_not_moved_far() -> None:
+    # Shown are 69 rows. 8 and 14 short of them are more than the tenth that always stands; 0.45 of
+    # the wrist's 20 rows, which a clear point may be moved, are 9.
+    name = "proximal_radius_centre"
+    for clear, end, moved_to in (
+        ([name], 111.0, 119.0),
+        ([name], 105.0, 105.0),
+        (["proximal_ulna_centre"], 105.0, 119.0),
+    ):
+        points = WRIST | {name: (50.0, end)}
+        moved = to_end_of_shaft(forearm(120), points, (0.4, 0.4), clear)
+        assert moved[name] == pytest.approx((50.0, moved_to), abs=1.0)
+    # The twelve centimetres hold for it as for others: 75 rows of 1.6 mm.
+    far = to_end_of_shaft(forearm(400), WRIST, (1.6, 1.6), [name])
+    assert far[name] == pytest.approx((50.0, 125.0))
+
+
 def test_with_a_known_spacing_a_long_shaft_ends_at_twelve_centimetres() -> None:
     # 120 mm are 150 rows of 0.8 mm.
     moved = to_end_of_shaft(forearm(400), WRIST, (0.8, 0.8))
@@ -608,7 +625,7 @@ def test_a_tilted_shaft_ends_with_the_field_and_not_in_the_white_shutter_beyond(
     detector = SeesTheSame.from_bundle(keypoint_bundle(tmp_path), "cpu")
     detector.view, detector.shape = View.LATERAL, grey.shape
     short = WRIST | {"proximal_ulna_centre": (50.0, 150.0)}
-    detector.points = {n: Located(place(*p), 0.9, 0.5, 2.0, 1.0) for n, p in short.items()}
+    detector.points = {n: Located(place(*p), 0.9, 0.3, 2.0, 1.0) for n, p in short.items()}
     located = detector.locate(grey, (0.4, 0.4))
     for name in ("proximal_radius_centre", "proximal_ulna_centre"):
         assert located[name].position == pytest.approx(place(50.0, 299.0), abs=2.0)

@@ -25,14 +25,15 @@ def to_border(start: tuple[float, float]) -> Any:
     return lambda direction: room(np.array(start), direction, (100, 80))
 
 
-def test_support_is_the_mean_along_the_course_but_for_its_first_tenth() -> None:
+def test_support_is_the_mean_along_the_far_half_of_a_course() -> None:
     shaft = np.zeros((20, 20), np.float32)
     shaft[:, 10] = 0.5
+    shaft[:9, 10] = 1.0
     down, aside, outside = support(
         shaft, np.array([10.0, 0.0]), np.array([[10.0, 19.0], [19.0, 0.0], [10.0, -30.0]])
     )
     assert down == pytest.approx(0.5)
-    assert aside == pytest.approx(0.5 * 0.1 / 0.9 / 10, abs=0.02)  # the ridge's flank at the start
+    assert aside == 0.0
     assert outside == 0.0
 
 
@@ -76,6 +77,14 @@ def test_a_course_far_from_the_other_bones_needs_far_more_support() -> None:
     found = np.maximum(aslant, ridge(start, (30.0, 99.0), 0.3))
     end = np.array([30.0, 99.0])
     assert better_end(found, np.array(start), end, DOWN, 5.0, to_border(start)) is None
+
+
+def test_a_shaft_that_is_hardly_seen_is_not_followed() -> None:
+    start, end = (30.0, 10.0), np.array([50.0, 99.0])
+    for height, moves in ((0.25, False), (0.35, True)):
+        shaft = ridge(start, (30.0, 99.0), height)
+        other = better_end(shaft, np.array(start), end, DOWN, 5.0, to_border(start))
+        assert (other is not None) == moves
 
 
 def test_a_course_that_leaves_at_once_is_too_short() -> None:

@@ -47,6 +47,9 @@ MAX_SHIFT = 0.25
 MIN_HEIGHT_RATIO = 0.2
 """... nor one whose peak is lower than this share of the first look's."""
 
+CLEAR_HEIGHT = 0.5
+"""Height of a heat map's peak from which a point was clearly seen: half of what was trained for."""
+
 
 @dataclass(frozen=True)
 class Located:
@@ -224,7 +227,8 @@ class KeypointDetector(BundledModel):
         spacing: tuple[float, float] | None,
     ) -> dict[str, Located]:
         """The points, with proximal ones moved along their shafts to their ends."""
-        ended = to_end_of_shaft(grey, self._places(located), spacing)
+        clear = [name for name, point in located.items() if point.height >= CLEAR_HEIGHT]
+        ended = to_end_of_shaft(grey, self._places(located), spacing, clear)
         return dict(located) | {n: replace(located[n], position=ended[n]) for n in ended}
 
     def _located_upright(

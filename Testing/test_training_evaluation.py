@@ -16,7 +16,7 @@ from training import fit_view
 from training.calibration import Error, fit_spread, platt
 from training.evaluate import write_csv
 from training.evaluation_report import SUBGROUPS, grade_pairs, markdown, task_pairs
-from training.export import balanced, decided_threshold
+from training.export import balanced, presence_threshold
 from training.labels import read_label
 from training.metrics import (
     bootstrap_interval,
@@ -93,9 +93,15 @@ def test_a_keypoint_with_few_errors_borrows_from_the_others() -> None:
     assert factors["b"] == pytest.approx(factors["a"], rel=0.05)
 
 
-def test_a_threshold_that_few_cases_decide_is_kept_within_reason() -> None:
-    assert decided_threshold([0.01] + [0.05] * 30, [False] + [True] * 30) == 0.2
-    assert decided_threshold([0.01] * 30 + [0.05] * 30, [False] * 30 + [True] * 30) == 0.03
+def test_a_presence_threshold_is_where_the_calibrated_probability_is_one_half() -> None:
+    # As many of each kind: midway between the log odds of 0.3 and 0.6, -0.847 and 0.405.
+    assert presence_threshold([0.3] * 30 + [0.6] * 30, [False] * 30 + [True] * 30) == pytest.approx(
+        0.445, abs=0.002
+    )
+    assert presence_threshold([0.1, 0.9], [True, True]) == 0.5
+    # Midway between 0.01 and 0.05 would be 0.02, between 0.9 and 0.99 0.97.
+    assert presence_threshold([0.01] * 30 + [0.05] * 30, [False] * 30 + [True] * 30) == 0.2
+    assert presence_threshold([0.9] * 30 + [0.99] * 30, [False] * 30 + [True] * 30) == 0.6
 
 
 def test_an_estimated_spacing_is_not_told_to_a_detector(tmp_path: Path) -> None:

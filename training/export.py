@@ -27,7 +27,7 @@ from training.calibration import Error, fit_spread, platt, rounded
 from training.config import TrainingConfig
 from training.evaluation_report import point_figures
 from training.labels import LabelledImage, label_paths, read_image, read_label
-from training.metrics import best_threshold, classification_figures, coverage
+from training.metrics import classification_figures, coverage
 from training.onnx_export import write_onnx
 from training.results import compare, known_spacing
 from training.train import save, write_beside
@@ -41,12 +41,12 @@ from WristQCLib.models.familiarity import Familiarity
 
 T = TypeVar("T")
 
-THRESHOLD_RANGE, FEW_CASES = (0.2, 0.6), 20
-"""A threshold that fewer absent (or present) points decide is kept within this range."""
-
 CALIBRATED_THRESHOLD = 0.5
-"""Of a classifier: where its probability is calibrated, no other is right more often. The one that
-is, on some hundred images, hangs on few of them."""
+"""Of a probability that is calibrated, no other is right more often. The one that is, on some
+hundred images, hangs on few of them."""
+
+THRESHOLD_RANGE = (0.2, 0.6)
+"""Of a keypoint's presence: few of them are absent, and few images may not decide."""
 
 CLASSIFIER_LABELS = {"artefact": ("artefact", "none"), "view": ("frontal", "lateral")}
 
@@ -239,15 +239,13 @@ def calibrate_keypoints(
         for label in labels
     ]
     weighed = balanced(located)
-    thresholds = {
-        name: decided_threshold(
+    detector.thresholds = {
+        name: presence_threshold(
             [points[name].presence for label, points in weighed if name not in label.unknown],
             [name in label.points for label, _ in weighed if name not in label.unknown],
         )
         for name in detector.names
     }
-    # Some of the images count several times, so that few of them may decide.
-    detector.thresholds = {n: float(np.clip(t, *THRESHOLD_RANGE)) for n, t in thresholds.items()}
     errors = [
         Error(
             name,
@@ -294,12 +292,10 @@ def balanced(
     return few * (len(many) // len(few) if few else 0) + many
 
 
-def decided_threshold(scores: Sequence[float], truth: Sequence[bool]) -> float:
-    """The threshold with the highest accuracy, within reason where few cases decide it."""
-    threshold = best_threshold(scores, truth)
-    if min(sum(truth), len(truth) - sum(truth)) < FEW_CASES:
-        threshold = float(np.clip(threshold, *THRESHOLD_RANGE))
-    return round(threshold, 3)
+def presence_threshold(scores: Sequence[float], truth: Sequence[bool]) -> float:
+    """The presence that calibration makes `CALIBRATED_THRESHOLD`, kept in `THRESHOLD_RANGE`."""
+    slope, offset = platt(scores, truth)
+    return round(float(np.clip(1.0 / (1.0 + math.exp(offset / slope)), *THRESHOLD_RANGE)), 3)
 
 
 def calibrate_classifier(

@@ -72,6 +72,13 @@ class WithoutShafts(KeypointDetector):
         return replace(super().look(*arguments, **options), shafts=None)
 
 
+class WithoutEnds(KeypointDetector):
+    """Leaves proximal points where they were seen, also where their shafts go on."""
+
+    def _ended(self, grey: object, located: Mapping[str, Located], *_: object) -> Any:
+        return dict(located)
+
+
 def _without_flips(detector: KeypointDetector) -> None:
     detector.averages_flips = False
 
@@ -96,6 +103,7 @@ VARIANTS: Mapping[str, tuple[type[KeypointDetector], Callable[[KeypointDetector]
     "place: highest pixel, not sub-pixel": (ByArgmax, _as_it_is),
     "without shape prior": (WithoutShape, _as_it_is),
     "shafts not followed": (WithoutShafts, _as_it_is),
+    "not moved to the ends of shafts": (WithoutEnds, _as_it_is),
     "without second look and flips, highest pixel": (ByArgmax, _bare),
 }
 

@@ -26,6 +26,7 @@ from WristQCLib.models import (  # noqa: E402
 from WristQCLib.models.detector import Located, Look, chance_inside  # noqa: E402
 from WristQCLib.models.familiarity import Familiarity  # noqa: E402
 from WristQCLib.models.gu2net import of_domains  # noqa: E402
+from WristQCLib.models.heatmaps import gaussian_heat_maps  # noqa: E402
 from WristQCLib.models.letterbox import Letterbox  # noqa: E402
 from WristQCLib.models.refinement import CLOSE_LOOKS, close_box  # noqa: E402
 from WristQCLib.models.shape_prior import (  # noqa: E402
@@ -482,9 +483,7 @@ class Scripted(KeypointDetector):
     """A detector whose looks are given instead of seen."""
 
     def look(self, grey: object, letterbox: Letterbox, axis: object = None, domain: int = 0) -> Any:
-        return Look(letterbox, np.zeros(1), self.looks[domain](letterbox), self.shafts)
-
-    shafts: Any = None
+        return Look(letterbox, np.zeros(1), self.looks[domain](letterbox))
 
 
 def test_a_network_with_a_close_domain_has_a_say_in_whether_the_thumb_is_there(
@@ -547,39 +546,48 @@ def test_a_joint_that_the_close_look_places_beyond_the_border_is_hardly_inside(
     assert thumb["thumb_mcp_joint"].presence == pytest.approx(0.8)
 
 
-def test_a_proximal_point_on_the_wrong_bone_is_brought_back_to_its_own_shaft(
-    tmp_path: Path,
+class Answered(KeypointDetector):
+    """A detector whose network's answer is given."""
+
+    def _answer(self, pixels: object, domain: int) -> Any:
+        return self.answer
+
+
+@pytest.mark.parametrize(("shown", "place"), [(0.8, (100.0, 150.0)), (0.0, (64.0, 190.0))])
+def test_a_proximal_point_is_sought_where_its_own_shaft_leads_to(
+    tmp_path: Path, shown: float, place: tuple[float, float]
 ) -> None:
-    """The ulna leaves through the right side, but was sought where the radius leaves below."""
+    """The ulna leaves through the right side, but seems rather to be where the radius ends."""
     points = {
         "scaphoid_centre": (60.0, 40.0),
         "distal_radius_centre": (60.0, 60.0),
+        "proximal_radius_centre": (60.0, 190.0),
         "distal_ulna_centre": (80.0, 60.0),
-        "proximal_radius_centre": (60.0, 198.0),
-        "proximal_ulna_centre": (64.0, 198.0),
+        "proximal_ulna_centre": (64.0, 190.0),
     }
-    located = {n: Located(p, 0.9, 0.5, 2.0, 1.0) for n, p in points.items()}
-
-    def seen(letterbox: Letterbox) -> dict[str, Located]:
-        detector.shafts = np.zeros((2, 100, 80), np.float32)
-        for shaft, start, end in zip(
-            detector.shafts, ((60, 60), (80, 60)), ((60, 199), (100, 150)), strict=True
-        ):
-            along = np.linspace(0, 1, 400)[:, None] * np.subtract(end, start) + start
-            places = np.rint((letterbox.to_input(along) + 0.5) / 4 - 0.5).astype(int)
-            x, y = places[((places >= 0) & (places < (80, 100))).all(axis=1)].T
-            shaft[y, x] = 0.8
-        return located
-
-    detector = Scripted.from_bundle(keypoint_bundle(tmp_path), "cpu")
+    detector = Answered.from_bundle(keypoint_bundle(tmp_path), "cpu")
     detector.view, detector.input_size = View.LATERAL, (400, 320)
-    detector.looks = {0: seen}
-    # Uneven to its end, as what is exposed.
-    grey = np.random.default_rng(0).random((200, 101)).astype(np.float32)
-    ended = detector.look_again(grey, located)
-    assert ended["proximal_radius_centre"] == located["proximal_radius_centre"]
-    assert ended["proximal_ulna_centre"].position == pytest.approx((100.0, 150.0), abs=4.0)
-    assert ended["proximal_ulna_centre"].presence == 0.9
+    detector.names, detector.sigma = tuple(points), 1.0
+    letterbox = Letterbox.whole((200, 160), (400, 320))
+
+    def on_map(x: float, y: float) -> tuple[float, float]:  # two of its pixels are four of an image
+        return (x + 0.5) / 2 - 0.5, (y + 0.5) / 2 - 0.5
+
+    heat_maps = 0.5 * gaussian_heat_maps(
+        np.array([on_map(*point) for point in points.values()]), (100, 80), 1.0
+    )
+    heat_maps[4] += 0.2 * gaussian_heat_maps(np.array([on_map(100, 150)]), (100, 80), 1.0)[0]
+    shafts = np.zeros((2, 100, 80), np.float32)
+    for shaft, start, end in zip(
+        shafts, ((60, 60), (80, 60)), ((60, 190), (100, 150)), strict=True
+    ):
+        for x, y in np.linspace(on_map(*start), on_map(*end), 300):
+            shaft[round(y), round(x) - 1 : round(x) + 2] = shown
+    detector.answer = heat_maps, np.full(5, 0.9), np.zeros(1), shafts
+    located = detector.look(np.zeros((200, 160), np.float32), letterbox).located
+    assert located["proximal_ulna_centre"].position == pytest.approx(place, abs=0.5)
+    assert located["proximal_radius_centre"].position == pytest.approx((60.0, 190.0), abs=0.5)
+    assert located["proximal_ulna_centre"].presence == 0.9
 
 
 class SeesTheSame(KeypointDetector):
@@ -589,7 +597,7 @@ class SeesTheSame(KeypointDetector):
         return image, np.zeros(1), self.points
 
     def look(self, grey: object, letterbox: Letterbox, axis: object = None, domain: int = 0) -> Any:
-        return Look(letterbox, np.zeros(1), self.points, None)
+        return Look(letterbox, np.zeros(1), self.points)
 
     def look_again(self, grey: np.ndarray, first: Any, spacing: object = None) -> Any:
         if grey.shape == self.shape:

@@ -32,9 +32,10 @@ from training.train import Trainer, write_beside
 from WristQCLib.findings import View
 from WristQCLib.model_set import BUNDLED_MODELS
 from WristQCLib.models import KeypointDetector
-from WristQCLib.models.detector import Located, Look
+from WristQCLib.models.detector import Located
 from WristQCLib.models.heatmaps import HeatMaps
 from WristQCLib.models.letterbox import Letterbox
+from WristQCLib.models.preprocessing import FloatImage
 
 app = typer.Typer(add_completion=False, help="What each part of the keypoint detectors is worth.")
 
@@ -50,10 +51,17 @@ HEADER += ["presence right %"]
 class ByArgmax(KeypointDetector):
     """Takes the highest pixel of a heat map for the place, as the publication does."""
 
-    def _locate(self, heat_map: HeatMaps, presence: float, letterbox: Letterbox) -> Located:
-        located = super()._locate(heat_map, presence, letterbox)
+    def _locate(
+        self,
+        heat_map: HeatMaps,
+        presence: float,
+        letterbox: Letterbox,
+        trusted: HeatMaps | None = None,
+    ) -> Located:
+        located = super()._locate(heat_map, presence, letterbox, trusted)
         stride = self.input_size[0] / heat_map.shape[0]
-        row, column = np.unravel_index(int(heat_map.argmax()), heat_map.shape)
+        sought = heat_map if trusted is None else heat_map * trusted
+        row, column = np.unravel_index(int(sought.argmax()), heat_map.shape)
         x, y = letterbox.to_image((np.array([column, row]) + 0.5) * stride - 0.5)
         return replace(located, position=(float(x), float(y)))
 
@@ -66,10 +74,11 @@ class WithoutShape(KeypointDetector):
 
 
 class WithoutShafts(KeypointDetector):
-    """Does not follow the shafts where a proximal point was taken for the other bone's."""
+    """Does not ask whether a shaft leads to where its proximal point is seen."""
 
-    def look(self, *arguments: Any, **options: Any) -> Look:
-        return replace(super().look(*arguments, **options), shafts=None)
+    def _answer(self, pixels: FloatImage, domain: int) -> Any:
+        *answer, _ = super()._answer(pixels, domain)
+        return *answer, None
 
 
 class WithoutEnds(KeypointDetector):

@@ -2,7 +2,7 @@
 
 In a lateral view the two proximal points differ only by the bone that they belong to, and a bone is
 told by following it from its distal end. So the network's finest features are also asked where each
-shaft runs; `WristQCLib.models.shafts` follows them in the answer.
+shaft runs; `WristQCLib.models.shafts` asks the answer which place a shaft leads to.
 """
 
 from __future__ import annotations

@@ -20,9 +20,9 @@ from WristQCLib.models.heatmaps import HeatMaps, decode
 from WristQCLib.models.letterbox import Letterbox
 from WristQCLib.models.preprocessing import FloatImage, normalise
 from WristQCLib.models.refinement import CLOSE_LOOKS, close_box
-from WristQCLib.models.shafts import followed
+from WristQCLib.models.shafts import trust
 from WristQCLib.models.shape_prior import (
-    PROXIMAL,
+    SHAFTS,
     Points,
     beyond,
     end_at_limit,
@@ -86,15 +86,11 @@ class Look:
         What kind of image it is, (F,).
     located
         The keypoints, by name.
-    shafts
-        (2, rows, columns): probabilities of the radius' and the ulna's shaft, None from a network
-        that does not trace them.
     """
 
     letterbox: Letterbox
     features: Features
     located: dict[str, Located]
-    shafts: HeatMaps | None
 
 
 @dataclass(frozen=True)
@@ -306,20 +302,23 @@ class KeypointDetector(BundledModel):
             name: self._locate(heat_map, float(probability), letterbox)
             for name, heat_map, probability in zip(self.names, heat_maps, presence, strict=True)
         }
+        places = self._places(located)
         if axis is None:
-            axis = self._axis(self._places(located))
-        look = Look(letterbox, features, located, shafts)
-        if axis is None:
-            return look
-        rows, columns = np.indices(heat_maps.shape[1:])
-        stride = self.input_size[0] / heat_maps.shape[1]
-        cells = (np.stack([columns, rows], axis=-1) + 0.5) * stride - 0.5
-        possible = beyond(axis, letterbox.to_image(cells))
-        for index, name in enumerate(self.names):
-            if name in PROXIMAL and possible.any():
-                masked = heat_maps[index] * possible
-                located[name] = self._locate(masked, located[name].presence, letterbox)
-        return look
+            axis = self._axis(places)
+        if axis is not None:
+            rows, columns = np.indices(heat_maps.shape[1:])
+            stride = self.input_size[0] / heat_maps.shape[1]
+            cells = (np.stack([columns, rows], axis=-1) + 0.5) * stride - 0.5
+            possible = beyond(axis, letterbox.to_image(cells))
+            for index, (distal, name) in enumerate(SHAFTS if possible.any() else ()):
+                heat_map = heat_maps[self.names.index(name)] * possible
+                trusted = None
+                if shafts is not None and distal in places:
+                    start = (letterbox.to_input(places[distal]) + 0.5) / stride - 0.5
+                    trusted = trust(heat_map, shafts[index], start)
+                seen = located[name].presence
+                located[name] = self._locate(heat_map, seen, letterbox, trusted)
+        return Look(letterbox, features, located)
 
     def _answer(
         self, pixels: FloatImage, domain: int
@@ -349,10 +348,16 @@ class KeypointDetector(BundledModel):
                 None if answer.shafts is None else averaged(answer.shafts),
             )
 
-    def _locate(self, heat_map: HeatMaps, presence: float, letterbox: Letterbox) -> Located:
+    def _locate(
+        self,
+        heat_map: HeatMaps,
+        presence: float,
+        letterbox: Letterbox,
+        trusted: HeatMaps | None = None,
+    ) -> Located:
         """Decode a heat map and map its peak back to the image."""
         stride = self.input_size[0] / heat_map.shape[0]
-        peak = decode(heat_map, self.sigma)
+        peak = decode(heat_map, self.sigma, trusted)
         x, y = letterbox.to_image((np.array(peak.position) + 0.5) * stride - 0.5)
         pixel = stride / float(letterbox.scale.mean())
         return Located((float(x), float(y)), presence, peak.height, peak.extent, pixel)
@@ -390,8 +395,7 @@ class KeypointDetector(BundledModel):
             box = close_box(there, self.view, close, self.input_size)
             if box is None:
                 continue
-            look = self.look(grey, Letterbox.fit(box, self.input_size), axis, domain)
-            second = look.located
+            second = self.look(grey, Letterbox.fit(box, self.input_size), axis, domain).located
             limit = MAX_SHIFT * float(np.hypot(box[2] - box[0], box[3] - box[1]))
             for name in close.points:
                 shift = np.subtract(second[name].position, refined[name].position)
@@ -406,9 +410,6 @@ class KeypointDetector(BundledModel):
                     if refined[name] is second[name]:
                         presence *= chance_inside(refined[name], grey.shape)
                 refined[name] = replace(refined[name], presence=presence)
-            if close.points == PROXIMAL and look.shafts is not None:
-                courses = followed(look.shafts, look.letterbox, grey, self._places(refined))
-                refined |= {n: replace(refined[n], position=courses[n]) for n in courses}
         return refined
 
     def keypoints(self, located: Mapping[str, Located], size: tuple[int, ...]) -> list[Keypoint]:

@@ -69,7 +69,7 @@ class Peak:
     second_ratio: float
 
 
-def decode(heat_map: HeatMaps, sigma: float) -> Peak:
+def decode(heat_map: HeatMaps, sigma: float, trust: HeatMaps | None = None) -> Peak:
     """Find the peak of one heat map.
 
     The position is the centroid within 3 sigma of the highest pixel after a tenth of the peak is
@@ -81,9 +81,12 @@ def decode(heat_map: HeatMaps, sigma: float) -> Peak:
         (rows, columns) of probabilities.
     sigma
         Standard deviation of the Gaussians that the network was trained on, in pixels.
+    trust
+        (rows, columns): which of several peaks counts as the highest is told by the map times this.
     """
     rows, columns = heat_map.shape
-    row, column = np.unravel_index(int(np.argmax(heat_map)), heat_map.shape)
+    sought = heat_map if trust is None else heat_map * trust
+    row, column = np.unravel_index(int(np.argmax(sought)), heat_map.shape)
     height = float(heat_map[row, column])
     reach = max(1, round(WINDOW_SIGMAS * sigma))
     # A window that the border cuts on one side is cut on the other too, or it would pull inwards.

@@ -25,8 +25,8 @@ from WristQCLib.resources import RESOURCES
 
 BUNDLED_MODELS = RESOURCES / "Models"
 
-_CLASSIFIER_WEIGHT, _CLARITY_WEIGHT, _LATERAL_BIAS = 1.32, 8.11, 0.13
-"""Logistic regression of the view on 381 simulated and 19 real images (`training.fit_view`)."""
+_CLASSIFIER_WEIGHT, _CLARITY_WEIGHT, _LATERAL_BIAS = 1.31, 9.16, 0.25
+"""Logistic regression of the view on 632 simulated and 19 real images (`training.fit_view`)."""
 
 
 class ModelSet:

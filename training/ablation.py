@@ -111,7 +111,7 @@ VARIANTS: Mapping[str, tuple[type[KeypointDetector], Callable[[KeypointDetector]
     "without second look": (KeypointDetector, _without_second_look),
     "place: highest pixel, not sub-pixel": (ByArgmax, _as_it_is),
     "without shape prior": (WithoutShape, _as_it_is),
-    "shafts not followed": (WithoutShafts, _as_it_is),
+    "ways along the shafts not asked": (WithoutShafts, _as_it_is),
     "not moved to the ends of shafts": (WithoutEnds, _as_it_is),
     "without second look and flips, highest pixel": (ByArgmax, _bare),
 }

@@ -38,7 +38,8 @@ class Augmentation:
         Probability that a frontal image's field ends near the thumb's joint.
     astray
         Probability that a second look for the thumb's joint is taken at another place, where a
-        first look may have seen it: that it is not there must be learned too.
+        first look may have seen it: that it is not there must be learned too. Unless it is 0, all
+        looks for a joint that is nowhere are taken so.
     look
         Probability of each change of the grey values.
     occlusion

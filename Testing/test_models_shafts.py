@@ -45,9 +45,8 @@ def test_a_lower_peak_that_the_shaft_leads_to_goes_before_a_higher_one() -> None
     assert decode(heat_map, 2.0).position == pytest.approx((50.0, 95.0), abs=0.2)
     peak = decode(heat_map, 2.0, trust(heat_map, shaft, START))
     assert peak.position == pytest.approx((10.0, 90.0), abs=0.2)
-    # What the map shows there is told as it is: the doubt remains.
-    assert peak.height == pytest.approx(0.2)
-    assert peak.second_ratio == pytest.approx(0.5 / 0.2)
+    # What the map shows is told as it is: the doubt remains.
+    assert peak.height == pytest.approx(0.2) and peak.extent > 20.0
 
 
 def test_where_no_shaft_is_seen_the_highest_peak_counts() -> None:

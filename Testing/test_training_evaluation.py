@@ -99,6 +99,9 @@ def test_a_presence_threshold_is_where_the_calibrated_probability_is_one_half() 
         0.445, abs=0.002
     )
     assert presence_threshold([0.1, 0.9], [True, True]) == 0.5
+    # A presence that tells nothing has a slope of almost 0: no threshold is far off then.
+    useless = presence_threshold([0.1, 0.9] * 50, [False, False] + [True] * 98)
+    assert 0.2 <= useless <= 0.6
     # Midway between 0.01 and 0.05 would be 0.02, between 0.9 and 0.99 0.97.
     assert presence_threshold([0.01] * 30 + [0.05] * 30, [False] * 30 + [True] * 30) == 0.2
     assert presence_threshold([0.9] * 30 + [0.99] * 30, [False] * 30 + [True] * 30) == 0.6

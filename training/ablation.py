@@ -33,8 +33,7 @@ from WristQCLib.findings import View
 from WristQCLib.model_set import BUNDLED_MODELS
 from WristQCLib.models import KeypointDetector
 from WristQCLib.models.detector import Located
-from WristQCLib.models.heatmaps import HeatMaps
-from WristQCLib.models.letterbox import Letterbox
+from WristQCLib.models.heatmaps import HeatMaps, Peak
 from WristQCLib.models.preprocessing import FloatImage
 
 app = typer.Typer(add_completion=False, help="What each part of the keypoint detectors is worth.")
@@ -51,19 +50,10 @@ HEADER += ["presence right %"]
 class ByArgmax(KeypointDetector):
     """Takes the highest pixel of a heat map for the place, as the publication does."""
 
-    def _locate(
-        self,
-        heat_map: HeatMaps,
-        presence: float,
-        letterbox: Letterbox,
-        trusted: HeatMaps | None = None,
-    ) -> Located:
-        located = super()._locate(heat_map, presence, letterbox, trusted)
-        stride = self.input_size[0] / heat_map.shape[0]
+    def _peak(self, heat_map: HeatMaps, trusted: HeatMaps | None) -> Peak:
         sought = heat_map if trusted is None else heat_map * trusted
         row, column = np.unravel_index(int(sought.argmax()), heat_map.shape)
-        x, y = letterbox.to_image((np.array([column, row]) + 0.5) * stride - 0.5)
-        return replace(located, position=(float(x), float(y)))
+        return replace(super()._peak(heat_map, trusted), position=(float(column), float(row)))
 
 
 class WithoutShape(KeypointDetector):

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import monai
 import numpy as np
 import torch
+from scipy.special import expit
 from torch import Tensor
 
 from training.calibration import Error, fit_spread, platt, rounded
@@ -295,7 +296,7 @@ def balanced(
 def presence_threshold(scores: Sequence[float], truth: Sequence[bool]) -> float:
     """The presence that calibration makes `CALIBRATED_THRESHOLD`, kept in `THRESHOLD_RANGE`."""
     slope, offset = platt(scores, truth)
-    return round(float(np.clip(1.0 / (1.0 + math.exp(offset / slope)), *THRESHOLD_RANGE)), 3)
+    return round(float(np.clip(expit(-offset / slope), *THRESHOLD_RANGE)), 3)
 
 
 def calibrate_classifier(

@@ -16,7 +16,7 @@ from WristQCLib.models.bundled_model import BundledModel, check_grey
 from WristQCLib.models.bundles import Bundle
 from WristQCLib.models.errors import ModelError
 from WristQCLib.models.familiarity import Familiarity, Features
-from WristQCLib.models.heatmaps import HeatMaps, decode
+from WristQCLib.models.heatmaps import HeatMaps, Peak, decode
 from WristQCLib.models.letterbox import Letterbox
 from WristQCLib.models.preprocessing import FloatImage, normalise
 from WristQCLib.models.refinement import CLOSE_LOOKS, close_box
@@ -357,10 +357,13 @@ class KeypointDetector(BundledModel):
     ) -> Located:
         """Decode a heat map and map its peak back to the image."""
         stride = self.input_size[0] / heat_map.shape[0]
-        peak = decode(heat_map, self.sigma, trusted)
+        peak = self._peak(heat_map, trusted)
         x, y = letterbox.to_image((np.array(peak.position) + 0.5) * stride - 0.5)
         pixel = stride / float(letterbox.scale.mean())
         return Located((float(x), float(y)), presence, peak.height, peak.extent, pixel)
+
+    def _peak(self, heat_map: HeatMaps, trusted: HeatMaps | None) -> Peak:
+        return decode(heat_map, self.sigma, trusted)
 
     def _axis(self, points: Mapping[str, tuple[float, float]]) -> Points | None:
         """Where the forearm begins and which way it goes, see `forearm_axis`."""

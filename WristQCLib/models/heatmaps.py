@@ -58,15 +58,11 @@ class Peak:
     extent
         Root mean square distance from the highest pixel of all that the map shows, by axis, in
         pixels: wide for a wide peak, and for two peaks.
-    second_ratio
-        Height of the highest value well outside the peak, relative to the peak: near 1 means that
-        the network hesitated between two places.
     """
 
     position: tuple[float, float]
     height: float
     extent: float
-    second_ratio: float
 
 
 def decode(heat_map: HeatMaps, sigma: float, trust: HeatMaps | None = None) -> Peak:
@@ -97,7 +93,7 @@ def decode(heat_map: HeatMaps, sigma: float, trust: HeatMaps | None = None) -> P
     weights = np.clip(window.astype(np.float64) - BACKGROUND * height, 0.0, None)
     total = float(weights.sum())
     if total <= 0.0:
-        return Peak((float(column), float(row)), height, float(max(rows, columns)), 1.0)
+        return Peak((float(column), float(row)), height, float(max(rows, columns)))
     ys, xs = np.arange(top, top + window.shape[0]), np.arange(left, left + window.shape[1])
     along_x, along_y = weights.sum(axis=0) / total, weights.sum(axis=1) / total
     x, y = float(along_x @ xs), float(along_y @ ys)
@@ -107,9 +103,4 @@ def decode(heat_map: HeatMaps, sigma: float, trust: HeatMaps | None = None) -> P
         + float(shown.sum(axis=1) @ (np.arange(rows) - row) ** 2)
     )
     extent = float((variance / shown.sum()) ** 0.5)
-    elsewhere = heat_map.copy()
-    elsewhere[
-        max(0, int(row) - 2 * reach) : int(row) + 2 * reach + 1,
-        max(0, int(column) - 2 * reach) : int(column) + 2 * reach + 1,
-    ] = 0.0
-    return Peak((x, y), height, extent, float(elsewhere.max()) / max(height, 1e-12))
+    return Peak((x, y), height, extent)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
@@ -17,6 +16,7 @@ from training.metrics import classification_figures
 from training.shafts import shaft_loss
 from training.strides import with_quick_strides
 from training.view_networks import ViewNetworks, of_view, side_by_side, universal
+from training.widening import widened
 from WristQCLib.findings import View
 from WristQCLib.keypoints import KEYPOINT_NAMES
 from WristQCLib.models.gu2net import GU2Net, domains_in, of_domains
@@ -28,7 +28,7 @@ Batch = dict[str, Tensor]
 HARDNESS = LossWeights(heat_map=0.0, location=1.0, presence=1.0)
 """What tells how hard an image is: the terms of the loss that are 0 for a perfect answer."""
 
-AFRESH = re.compile(r"(views\.\d+\.)?(shafts|place)\.")
+AFRESH = ("shafts.", "place.")
 """What the names of weights begin with that not every network has."""
 
 
@@ -75,16 +75,18 @@ class KeypointTask:
         """Another run's weights for this network.
 
         Those of more views give those of some, and a universal network's those of one for each
-        view. Those without second looks serve these too. What only one of the networks has begins
-        afresh, or is left out.
+        view. Those without second looks serve these too, those of a narrower network a wider one.
+        What only one of the networks has begins afresh, or is left out.
         """
         states = [of_view(state, views.index(view), len(views)) for view in self.config.views]
         if self.config.close_domains:
             states = [of_domains(s, [0, 0]) if domains_in(s) == 1 else s for s in states]
-        state = universal(states) if self.config.universal else side_by_side(states)
-        fresh = self.network().state_dict()
-        own = {name: fresh[name] for name in fresh if AFRESH.match(name)}
-        return own | {n: state[n] for n in state if n in own or not AFRESH.match(n)}
+        own = self.config.views
+        if self.config.universal:
+            return _fitted(universal(states), self._network(own))
+        return side_by_side(
+            [_fitted(s, self._network([v])) for s, v in zip(states, own, strict=True)]
+        )
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """Loss of a batch, whose images are of one view."""
@@ -205,6 +207,15 @@ class ClassificationTask:
         return {"loss": float(loss)} | classification_figures(
             torch.sigmoid(scores).tolist(), (truth > 0.5).tolist()
         )
+
+
+def _fitted(state: dict[str, Tensor], network: GU2Net) -> dict[str, Tensor]:
+    """Weights for `network` of those that another one has; what it had not is `network`'s."""
+    fresh = network.state_dict()
+    own = {name: fresh[name] for name in fresh if name.startswith(AFRESH)}
+    known = {n: state[n] for n in state if n in own or not n.startswith(AFRESH)}
+    missing = {name: tensor for name, tensor in own.items() if name not in known}
+    return widened({**known, **missing}, network)
 
 
 def task_of(config: TrainingConfig) -> Task:

@@ -183,7 +183,7 @@ def test_a_training_can_begin_with_the_weights_of_another(
     assert not torch.equal(second.network.classifier.weight, weights["classifier.weight"])
     second.start_from(tmp_path / "first" / "best.pt")
     assert torch.equal(second.network.classifier.weight, weights["classifier.weight"])
-    other = replace(settings, network={"width": 0.75})
+    other = replace(settings, network={"width": 0.25})
     with pytest.raises(ValueError, match=r"best\.pt"):
         trainer(other, sources, tmp_path / "third").start_from(tmp_path / "first" / "best.pt")
 

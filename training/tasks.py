@@ -175,8 +175,8 @@ class ClassificationTask:
         return with_quick_strides(MobileNetV2(out_channels=1, **self.config.network))
 
     def adapted(self, state: dict[str, Tensor], views: Sequence[str]) -> dict[str, Tensor]:
-        """Another run's weights for this network, whatever views it saw."""
-        return state
+        """Another run's weights for this network or a wider one, whatever views it saw."""
+        return widened(state, self.network())
 
     def loss(self, network: nn.Module, batch: Batch) -> Tensor:
         """Binary cross-entropy of a batch, with the cells' where the network has them."""

@@ -89,6 +89,7 @@ class InvertedResidual(nn.Module):
             convolution(hidden, out_channels, kernel_size=1, act=None),
         ]
         self.layers = nn.Sequential(*layers)
+        self.stride = stride
         self.residual = stride == 1 and in_channels == out_channels
 
     def forward(self, x: Tensor) -> Tensor:

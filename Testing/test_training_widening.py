@@ -10,6 +10,8 @@ import torch
 from test_training_run import trainer
 from test_training_view_networks import both, corpus
 
+from training import train
+from training.config import TrainingConfig
 from training.widening import widened
 from WristQCLib.models.gu2net import GU2Net
 from WristQCLib.models.mobilenetv2 import MobileNetV2
@@ -134,3 +136,15 @@ def test_a_training_goes_on_with_a_wider_network(tmp_path: Path, universal: bool
     run.run()
     with pytest.raises(ValueError, match="another network"):
         trainer(both(), sources, tmp_path / "back").start_from(tmp_path / "wide" / "best.pt")
+
+
+def test_the_command_widens_the_network_that_it_goes_on_with(tmp_path: Path) -> None:
+    sources = corpus(tmp_path / "data")
+    trainer(both(), sources, tmp_path / "narrow").run()
+    arguments = ["--config", tmp_path / "narrow" / "config.json", "--data", tmp_path / "data"]
+    arguments += ["--out", tmp_path / "wide", "--width", 6, "--views", "lateral"]
+    arguments += ["--weights", tmp_path / "narrow" / "best.pt"]
+    assert train.main([str(argument) for argument in arguments]) == 0
+    assert TrainingConfig.read(tmp_path / "wide" / "config.json").network["width"] == 6
+    best = torch.load(tmp_path / "wide" / "best.pt", weights_only=True)
+    assert len(best["local.entry.layers.0.conv.weight"]) == 6

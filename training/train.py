@@ -289,7 +289,7 @@ class Trainer:
             )
 
     def start_from(self, weights: Path) -> None:
-        """Begin with the weights of another run of the same network.
+        """Begin with the weights of another run of the same network, or of a narrower one.
 
         Its views are those of the ``config.json`` beside the weights, or else this run's.
 
@@ -376,6 +376,11 @@ def append_row(path: Path, row: dict[str, Any]) -> None:
         writer.writerow(row)
 
 
+def number(text: str) -> float:
+    """A whole number (GU2Net counts channels) or another one (MobileNetV2 has a multiplier)."""
+    return int(text) if text.isdecimal() else float(text)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m training.train", description=__doc__)
@@ -390,6 +395,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--views", nargs="+", type=View, choices=list(View), help="keypoints of these alone"
     )
+    parser.add_argument(
+        "--width",
+        type=number,
+        help="of the network, instead of the configuration's; may be more"
+        " than that of the weights that it begins with",
+    )
     parser.add_argument("--epochs", type=int, help="instead of the configuration's")
     parser.add_argument("--minutes", type=float, help="not longer than this")
     parser.add_argument("--threads", type=int, help="of the training itself, beside the loader")
@@ -398,6 +409,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         config = TrainingConfig.read(options.config)
         given = {k: getattr(options, k) for k in ("epochs", "minutes", "threads")}
         given["views"] = options.views and tuple(str(view) for view in options.views)
+        if options.width is not None:
+            given["network"] = {**config.network, "width": options.width}
         config = replace(config, **{k: v for k, v in given.items() if v is not None})
         sources = [Source.parse(text) for text in options.data]
     except (OSError, ValueError) as error:

@@ -215,6 +215,12 @@ def test_calibrated_probabilities_hold_what_they_promise() -> None:
 
 def test_a_calibration_never_turns_answers_round_and_needs_both_kinds() -> None:
     assert platt([0.9, 0.8, 0.2, 0.1], [False, False, True, True]) == (1.0, 0.0)
+    # One label stands at logits of 4 and 2, the other at 1 and -2: the border is near 1.5.
+    apart = [1 / (1 + math.exp(-logit)) for logit in (4.0, 2.0, 1.0, -2.0)]
+    slope, offset = platt(apart, [True, True, False, False])
+    assert 1.0 < -offset / slope < 2.0
+    slope, offset = platt(apart, [True, True, False, False], leaning=False)
+    assert offset == 0.0 and slope > 0.0
     assert platt([0.9, 0.8], [True, True]) == (1.0, 0.0)
     assert platt([], []) == (1.0, 0.0)
 

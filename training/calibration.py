@@ -84,7 +84,9 @@ def fit_spread(
     return factors, powers
 
 
-def platt(scores: Sequence[float], truth: Sequence[bool]) -> tuple[float, float]:
+def platt(
+    scores: Sequence[float], truth: Sequence[bool], leaning: bool = True
+) -> tuple[float, float]:
     """Line (slope, offset) from logits to those of calibrated probabilities (Platt, 1999).
 
     Parameters
@@ -93,6 +95,10 @@ def platt(scores: Sequence[float], truth: Sequence[bool]) -> tuple[float, float]
         Probabilities as the network states them.
     truth
         Whether the label is there; (1, 0), which changes nothing, where all are alike.
+    leaning
+        Whether the network may lean to one answer. If not, the offset is 0 (temperature scaling:
+        Guo, Pleiss, Sun, Weinberger, ICML 2017). Where few images are wrong it is they alone that
+        tell an offset, and a handful says little.
     """
     labels = np.asarray(truth, dtype=np.float64)
     if labels.min(initial=1.0) == labels.max(initial=0.0) or not labels.size:
@@ -104,7 +110,7 @@ def platt(scores: Sequence[float], truth: Sequence[bool]) -> tuple[float, float]
     targets = np.where(labels > 0.5, (many + 1) / (many + 2), 1 / (few + 2))
 
     def loss(line: np.ndarray) -> float:
-        said = line[0] * logits + line[1]
+        said = line[0] * logits + (line[1] if leaning else 0.0)
         return float(np.mean(np.logaddexp(0.0, said) - targets * said))
 
     slope, offset = minimize(loss, np.array([1.0, 0.0]), method="L-BFGS-B").x

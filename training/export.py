@@ -314,7 +314,9 @@ def calibrate_classifier(
     truth = [
         label.artefact if task == "artefact" else label.view is View.FRONTAL for label in labels
     ]
-    slope, offset = (round(value, 4) for value in platt(scores, truth))
+    # Both views are learnt from about as many images; objects are laid into some, and cut about.
+    line = platt(scores, truth, leaning=task == "artefact")
+    slope, offset = (round(value, 4) for value in line)
     logits = np.log(np.clip(scores, 1e-9, 1 - 1e-9) / (1 - np.clip(scores, 1e-9, 1 - 1e-9)))
     calibrated = (1 / (1 + np.exp(-(slope * logits + offset)))).tolist()
     figures = classification_figures(calibrated, truth, CALIBRATED_THRESHOLD)

@@ -236,6 +236,16 @@ def test_the_witnesses_of_the_view_count_by_how_often_they_are_right() -> None:
     assert fit_view.right(witnesses, lateral, np.array([0.0, 1.0, 0.0])) == 0.5
 
 
+def test_neither_witness_of_the_view_leans_because_of_the_few_images_that_are_wrong() -> None:
+    # Clarity is 0.8 or 1.0 in lateral views and 0.1 or 0.3 in frontal ones: half-way is 0.55.
+    witnesses = np.array([[3.0, 0.8], [2.0, 1.0], [-3.0, 0.1], [-2.0, 0.3]] * 50)
+    lateral = witnesses[:, 0] > 0
+    witnesses[[0, 4], 0] = -1.0
+    classifier, clear, bias = fit_view.fit(witnesses, lateral)
+    assert classifier > 0 and clear > 0
+    assert 0.55 * clear + bias == pytest.approx(0.0, abs=1e-9)
+
+
 def test_real_images_count_as_much_as_simulated_ones(tmp_path: Path) -> None:
     label = read_label(write_labelled(tmp_path, "one", {"radial_styloid": (20.0, 30.0)}))
     simulated, real = replace(label, factors={"age": 30}), replace(label, factors={})

@@ -33,15 +33,23 @@ def heard(models: ModelSet, labels: Sequence[LabelledImage]) -> Witnesses:
 
 
 def fit(witnesses: Witnesses, lateral: npt.NDArray[np.bool_]) -> Witnesses:
-    """The two weights and the bias of a logistic regression."""
-    columns = np.column_stack([witnesses, np.ones(len(witnesses))])
+    """The two weights and the bias of a logistic regression in which neither witness leans.
 
-    def loss(constants: Witnesses) -> float:
-        odds = columns @ constants
+    The classifier's logit is 0 where both views are as likely; the clarity is so half-way between
+    what it is, in the mean, in the two views. A bias that is fitted too is told by the few images
+    that are wrong, and leans to the view of which there happens to be one less among them.
+    """
+    clarity = witnesses[:, 1]
+    centre = (clarity[lateral].mean() + clarity[~lateral].mean()) / 2.0
+    columns = witnesses - [0.0, centre]
+
+    def loss(weights: Witnesses) -> float:
+        odds = columns @ weights
         likelihood = np.logaddexp(0.0, odds) - lateral * odds
-        return float(likelihood.mean() + SHRINKAGE * np.square(constants[:2]).mean())
+        return float(likelihood.mean() + SHRINKAGE * np.square(weights).mean())
 
-    return np.asarray(minimize(loss, np.array([1.0, 10.0, 0.0]), method="L-BFGS-B").x)
+    classifier, clear = minimize(loss, np.array([1.0, 10.0]), method="L-BFGS-B").x
+    return np.array([classifier, clear, -clear * centre])
 
 
 def right(witnesses: Witnesses, lateral: npt.NDArray[np.bool_], constants: Witnesses) -> float:

@@ -172,6 +172,15 @@ def test_a_limit_by_the_clock_hastens_the_schedule_but_never_slows_it(tmp_path: 
     assert limited.progress(0.5) == pytest.approx(0.5)
 
 
+def test_weights_are_averaged_with_those_that_a_run_began_with() -> None:
+    state = {"w": torch.tensor([4.0, 0.0]), "count": torch.tensor(10)}
+    start = {"w": torch.tensor([0.0, 1.0]), "count": torch.tensor(3)}
+    # A quarter of the start: 0.75 * 4 + 0.25 * 0 and 0.75 * 0 + 0.25 * 1.
+    mean = export.averaged(state, start, 0.25)
+    assert mean["w"].tolist() == [3.0, 0.25]
+    assert int(mean["count"]) == 10
+
+
 def test_a_training_can_begin_with_the_weights_of_another(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -183,6 +192,9 @@ def test_a_training_can_begin_with_the_weights_of_another(
     assert not torch.equal(second.network.classifier.weight, weights["classifier.weight"])
     second.start_from(tmp_path / "first" / "best.pt")
     assert torch.equal(second.network.classifier.weight, weights["classifier.weight"])
+    start = torch.load(tmp_path / "second" / "start.pt", weights_only=True)
+    assert start.keys() == weights.keys()
+    assert all(torch.equal(tensor, start[name]) for name, tensor in weights.items())
     other = replace(settings, network={"width": 0.25})
     with pytest.raises(ValueError, match=r"best\.pt"):
         trainer(other, sources, tmp_path / "third").start_from(tmp_path / "first" / "best.pt")

@@ -147,4 +147,7 @@ def test_the_command_widens_the_network_that_it_goes_on_with(tmp_path: Path) -> 
     assert train.main([str(argument) for argument in arguments]) == 0
     assert TrainingConfig.read(tmp_path / "wide" / "config.json").network["width"] == 6
     best = torch.load(tmp_path / "wide" / "best.pt", weights_only=True)
-    assert len(best["local.entry.layers.0.conv.weight"]) == 6
+    start = torch.load(tmp_path / "wide" / "start.pt", weights_only=True)
+    name = "local.entry.layers.0.conv.weight"
+    assert len(best[name]) == len(start[name]) == 6
+    assert not torch.equal(best[name], start[name])

@@ -138,8 +138,8 @@ class FineTuning:
         if trainer.epoch:
             self.telling.say(f"{self.task}: goes on after epoch {trainer.epoch}.")
         else:
-            save(run / "start.pt", self.base.state)
-            trainer.start_from(run / "start.pt")
+            save(run / "base.pt", self.base.state)
+            trainer.start_from(run / "base.pt")
             trainer.judge_start()
         trainer.run()
         return trainer.best_epoch

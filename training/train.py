@@ -291,7 +291,8 @@ class Trainer:
     def start_from(self, weights: Path) -> None:
         """Begin with the weights of another run of the same network, or of a narrower one.
 
-        Its views are those of the ``config.json`` beside the weights, or else this run's.
+        Its views are those of the ``config.json`` beside the weights, or else this run's. What the
+        network begins with is kept in ``start.pt``: an export can average it with what it became.
 
         Raises
         ------
@@ -309,6 +310,8 @@ class Trainer:
         if self.average is not None:
             self.average.module.load_state_dict(state)
         self.knows_nothing = False
+        if self.processes.leads:
+            save(self.out / "start.pt", self.network.state_dict())
 
     def _keep(self) -> None:
         hardness = self.train_data.hardness

@@ -690,9 +690,32 @@ def bundles_apart(folder: Path, models: Path, **changes: object) -> Path:
 
 
 def test_bundles_of_different_make_are_refused(tmp_path: Path, models: Path) -> None:
-    other = bundles_apart(tmp_path, models, network={"width": 6, "input_stride": 2})
+    other = bundles_apart(tmp_path, models, network={"width": 4, "input_stride": 4})
     with pytest.raises(RuntimeError, match="networks of different make"):
         Base.read(other, "keypoints")
+
+
+def test_the_narrower_of_two_views_networks_is_widened_to_the_other(
+    tmp_path: Path, options: Options, models: Path
+) -> None:
+    other = bundles_apart(tmp_path, models, network={"width": 6, "input_stride": 2})
+    base = Base.read(other, "keypoints")
+    assert base.network["width"] == 6 and not base.universal
+    again = Base.read(other, "keypoints")
+    assert all(torch.equal(tensor, again.state[name]) for name, tensor in base.state.items())
+    narrow = KeypointDetector.from_bundle(other / "wrist_keypoints_frontal", "cpu")._network
+    wide = task_of(base.settings(tiny("keypoints"))).network().eval()
+    wide.load_state_dict(base.state)
+    image = torch.rand(1, 1, 64, 32)
+    with torch.no_grad():
+        maps, presence = narrow.detect(image, 0)
+        assert torch.allclose(wide.detect(image, 0)[0], maps, atol=1e-4)
+        assert torch.allclose(wide.detect(image, 0)[1], presence, atol=1e-4)
+    store = store_of(tmp_path / "store", 30)
+    outcome = finetune(store, tmp_path / "out", replace(options, models=other))
+    made = outcome.bundles or outcome.refused
+    assert made is not None
+    assert Base.read(made, "keypoints").network["width"] == 6
 
 
 def test_views_with_networks_of_their_own_are_fine_tuned_apart(

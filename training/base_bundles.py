@@ -17,10 +17,11 @@ from torch import Tensor
 from training.config import TrainingConfig
 from training.train import write_beside
 from training.view_networks import of_view, share_a_network, side_by_side, universal
+from training.widening import widened, width_of
 from WristQCLib.findings import View
 from WristQCLib.models import ModelError
 from WristQCLib.models.bundles import METADATA, WEIGHTS, Bundle, read_json
-from WristQCLib.models.gu2net import domains_in
+from WristQCLib.models.gu2net import GU2Net, domains_in
 
 BUNDLES: Mapping[str, tuple[str, ...]] = {
     "keypoints": tuple(f"wrist_keypoints_{view}" for view in View),
@@ -39,6 +40,8 @@ class Base:
         One of `BUNDLES`.
     bundles
         As read.
+    network
+        Its arguments, but for the number of keypoints.
     state
         Weights of the one network that the bundles are parts of, or of one for each view.
     universal
@@ -47,12 +50,13 @@ class Base:
 
     task: str
     bundles: tuple[Bundle, ...]
+    network: Mapping[str, Any]
     state: dict[str, Tensor]
     universal: bool = True
 
     @classmethod
     def read(cls, models: Path, task: str) -> Base:
-        """Read the bundles of a task.
+        """Read the bundles of a task. Of two views the narrower network is widened to the other's.
 
         Raises
         ------
@@ -68,26 +72,32 @@ class Base:
             states.append({name: tensor.float() if tensor.is_floating_point() else tensor
                            for name, tensor in state.items()})  # fmt: skip
         if task != "keypoints":
-            return cls(task, bundles, states[0])
-        settings = [(_arguments(b), b.input_size, b.setting("sigma")) for b in bundles]
+            return cls(task, bundles, _arguments(bundles[0]), states[0])
+        widest = max(width_of(state) for state in states)
+        networks = [{**_arguments(bundle), "width": widest} for bundle in bundles]
+        settings = [
+            (network, bundle.input_size, bundle.setting("sigma"))
+            for network, bundle in zip(networks, bundles, strict=True)
+        ]
         if settings[0] != settings[1] or domains_in(states[0]) != domains_in(states[1]):
             raise ModelError(
                 f"The keypoint models of the two views in '{models}' are networks of different"
                 " make; take models that were made together."
             )
+        states = [_widened(s, b, widest) for s, b in zip(states, bundles, strict=True)]
         one = share_a_network(states)
-        return cls(task, bundles, universal(states) if one else side_by_side(states), one)
+        state = universal(states) if one else side_by_side(states)
+        return cls(task, bundles, networks[0], state, one)
 
     def settings(self, config: TrainingConfig) -> TrainingConfig:
         """A configuration with the network, the input and the targets that the bundles have."""
         first = self.bundles[0]
-        arguments = _arguments(first)
         losses = config.losses
-        if not arguments.get("traces_shafts"):
+        if not self.network.get("traces_shafts"):
             losses = replace(losses, shafts=0.0)
         changed = replace(
             config,
-            network=arguments,
+            network=dict(self.network),
             losses=losses,
             input_size=first.input_size,
             letterbox=str(first.setting("letterbox")),
@@ -110,6 +120,12 @@ class Base:
 
 def _arguments(bundle: Bundle) -> dict[str, Any]:
     return {k: v for k, v in bundle.network_arguments.items() if k != "out_channels"}
+
+
+def _widened(state: Mapping[str, Tensor], bundle: Bundle, width: int) -> dict[str, Tensor]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # the same bundles always give the same start
+        return widened(state, GU2Net(**{**bundle.network_arguments, "width": width}))
 
 
 def next_version(version: str, today: date) -> str:

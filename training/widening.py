@@ -18,6 +18,11 @@ ANSWER = re.compile(r"classifier\.")
 """Layers whose output is the answer; in a GU2Net it is also an input, see above."""
 
 
+def width_of(state: Mapping[str, Tensor]) -> int:
+    """Channels of the first level of the GU2Net whose weights these are; 0 of another network."""
+    return len(state.get("local.entry.layers.0.conv.weight", ()))
+
+
 def widened(state: Mapping[str, Tensor], network: GU2Net | MobileNetV2) -> dict[str, Tensor]:
     """Weights for `network` with which it answers as the narrower network of `state` does.
 
@@ -70,7 +75,7 @@ def _embedded(name: str, state: Mapping[str, Tensor], fresh: Mapping[str, Tensor
 def _input_parts(name: str, state: Mapping[str, Tensor]) -> list[int]:
     """Channels of each of the tensors that the input of a layer is joined from, in order."""
     tensor = state[name]
-    width = len(state.get("local.entry.layers.0.conv.weight", ()))
+    width = width_of(state)
     if found := re.match(r"local\.decoder\.(\d+)\.first\.(depthwise|pointwise)\.", name):
         level = int(found[1])
         return [width * (ENCODER[-1:] + DECODER)[level], width * ENCODER[-2 - level]]

@@ -25,7 +25,7 @@ from WristQCLib.resources import RESOURCES
 
 BUNDLED_MODELS = RESOURCES / "Models"
 
-_CLASSIFIER_WEIGHT, _CLARITY_WEIGHT, _LATERAL_BIAS = 1.31, 9.16, 0.25
+_CLASSIFIER_WEIGHT, _CLARITY_WEIGHT, _LATERAL_BIAS = 1.47, 2.09, -0.21
 """Logistic regression of the view on 632 simulated and 19 real images (`training.fit_view`)."""
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +34,7 @@ from WristQCLib.models.shape_prior import (  # noqa: E402
     beyond,
     end_at_limit,
     forearm_axis,
+    on_ulnar_side,
     shown_length,
     to_end_of_shaft,
     within_limit,
@@ -129,6 +131,44 @@ def test_proximal_points_are_sought_on_the_forearms_side_of_the_wrist() -> None:
     assert possible.tolist() == [True, False, True, False]
     assert forearm_axis(View.FRONTAL, points) is None
     assert forearm_axis(View.LATERAL, {"scaphoid_centre": (50.0, 40.0)}) is None
+
+
+@pytest.mark.parametrize("turn", [0, 90, 200])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_thumbs_joint_lies_on_the_radial_side_of_the_hand(turn: int, mirrored: bool) -> None:
+    # A hand that points upwards: ulnar styloid left, radial styloid right, 100 px apart.
+    flip = np.diag([-1.0 if mirrored else 1.0, 1.0])
+    angle = math.radians(turn)
+    rotation = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+
+    def placed(**points: tuple[float, float]) -> dict[str, tuple[float, float]]:
+        return {name: tuple(rotation @ flip @ np.array(xy)) for name, xy in points.items()}
+
+    styloids = {"ulnar_styloid": (0.0, 0.0), "radial_styloid": (100.0, 20.0)}
+    assert not on_ulnar_side(placed(thumb_mcp_joint=(150.0, -120.0), **styloids))
+    # The middle is (50, 10); 10 px ulnar of it at its height, the fifth finger's joint beyond.
+    assert on_ulnar_side(placed(thumb_mcp_joint=(40.0, 10.0), **styloids))
+    assert on_ulnar_side(placed(thumb_mcp_joint=(20.0, -200.0), **styloids))
+    assert not on_ulnar_side(placed(thumb_mcp_joint=(20.0, -200.0), ulnar_styloid=(0.0, 0.0)))
+
+
+def test_a_fingers_joint_is_not_given_for_the_thumbs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector = KeypointDetector.from_bundle(keypoint_bundle(tmp_path), "cpu")
+    thumb = Located((20.0, 10.0), 0.9, 0.6, 1.0, 1.0)
+    seen = {
+        "thumb_mcp_joint": thumb,
+        "radial_styloid": Located((80.0, 80.0), 0.9, 0.6, 1.0, 1.0),
+        "ulnar_styloid": Located((30.0, 80.0), 0.9, 0.6, 1.0, 1.0),
+    }
+    monkeypatch.setattr(detector, "look_again", lambda *arguments: seen)
+    image = np.random.default_rng(0).random((100, 100))
+    point = next(p for p in detector.detect(image) if p.name == "thumb_mcp_joint")
+    assert point.finding is Finding.NOT_FOUND and point.confidence == 0.0
+    seen["thumb_mcp_joint"] = replace(thumb, position=(95.0, 10.0))
+    point = next(p for p in detector.detect(image) if p.name == "thumb_mcp_joint")
+    assert point.finding is Finding.FOUND
 
 
 def test_proximal_points_are_drawn_back_along_the_bone_to_twelve_centimetres() -> None:

@@ -23,10 +23,12 @@ from WristQCLib.models.refinement import CLOSE_LOOKS, close_box
 from WristQCLib.models.shafts import trust
 from WristQCLib.models.shape_prior import (
     SHAFTS,
+    THUMB,
     Points,
     beyond,
     end_at_limit,
     forearm_axis,
+    on_ulnar_side,
     to_end_of_shaft,
     within_limit,
 )
@@ -206,7 +208,7 @@ class KeypointDetector(BundledModel):
         """The features of the first look, and what all looks together find."""
         grey, features, first = self._first_look(image)
         if not self.refines:
-            return features, first
+            return features, self._possible(first)
         located = self._ended(grey, self.look_again(grey, first, spacing), spacing)
         tilt = forearm_tilt(self._places(located)) if self.view is View.LATERAL else 0.0
         square = spacing is None or math.isclose(*spacing, rel_tol=0.01)
@@ -214,7 +216,13 @@ class KeypointDetector(BundledModel):
             # Where the field ends is told by the image as it is: turned, it has empty corners.
             upright = self._located_upright(grey, located, tilt, spacing)
             located = self._ended(grey, upright, spacing)
-        return features, located
+        return features, self._possible(located)
+
+    def _possible(self, located: dict[str, Located]) -> dict[str, Located]:
+        """The points, without a thumb's joint where only those of fingers are."""
+        if not on_ulnar_side(self._places(located)):
+            return located
+        return located | {THUMB: replace(located[THUMB], presence=0.0)}
 
     def _ended(
         self,

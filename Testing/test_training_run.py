@@ -181,6 +181,20 @@ def test_weights_are_averaged_with_those_that_a_run_began_with() -> None:
     assert int(mean["count"]) == 10
 
 
+@pytest.mark.parametrize(("share", "said"), [("2", "from 0 to 1"), ("0.3", "did not begin with")])
+def test_a_share_that_cannot_be_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], share: str, said: str
+) -> None:
+    trainer(
+        config(epochs=1, samples_per_epoch=2), corpus(tmp_path / "data"), tmp_path / "run"
+    ).run()
+    arguments = ["--run", tmp_path / "run", "--data", tmp_path / "data", "--version", "1"]
+    arguments += ["--models", tmp_path / "models", "--start-share", share]
+    assert export.main([str(argument) for argument in arguments]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "models").exists()
+
+
 def test_a_training_can_begin_with_the_weights_of_another(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

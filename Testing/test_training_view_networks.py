@@ -93,13 +93,18 @@ def test_one_view_goes_on_from_a_network_of_both(tmp_path: Path) -> None:
         trainer(both(), sources, tmp_path / "third").start_from(tmp_path / "lateral" / "best.pt")
 
 
-def test_the_command_trains_the_views_that_it_is_told(tmp_path: Path) -> None:
-    sources = corpus(tmp_path / "data")
-    trainer(both(), sources, tmp_path / "both").run()
-    arguments = ["--config", tmp_path / "both" / "config.json", "--data", tmp_path / "data"]
-    arguments += ["--out", tmp_path / "lateral", "--views", "lateral"]
-    arguments += ["--weights", tmp_path / "both" / "best.pt"]
+def go_on_with_lateral(folder: Path, *more: object) -> None:
+    """Train both views into ``both``, then by the command the lateral one into ``lateral``."""
+    sources = corpus(folder / "data")
+    trainer(both(), sources, folder / "both").run()
+    arguments = ["--config", folder / "both" / "config.json", "--data", folder / "data"]
+    arguments += ["--out", folder / "lateral", "--views", "lateral"]
+    arguments += ["--weights", folder / "both" / "best.pt", *more]
     assert train.main([str(argument) for argument in arguments]) == 0
+
+
+def test_the_command_trains_the_views_that_it_is_told(tmp_path: Path) -> None:
+    go_on_with_lateral(tmp_path)
     assert TrainingConfig.read(tmp_path / "lateral" / "config.json").views == ("lateral",)
     best = torch.load(tmp_path / "lateral" / "best.pt", weights_only=True)
     assert domains_in(best) == 2

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 from test_training_run import trainer
-from test_training_view_networks import both, corpus
+from test_training_view_networks import both, corpus, go_on_with_lateral
 
-from training import train
 from training.config import TrainingConfig
 from training.widening import widened
 from WristQCLib.models.gu2net import GU2Net
@@ -139,15 +138,10 @@ def test_a_training_goes_on_with_a_wider_network(tmp_path: Path, universal: bool
 
 
 def test_the_command_widens_the_network_that_it_goes_on_with(tmp_path: Path) -> None:
-    sources = corpus(tmp_path / "data")
-    trainer(both(), sources, tmp_path / "narrow").run()
-    arguments = ["--config", tmp_path / "narrow" / "config.json", "--data", tmp_path / "data"]
-    arguments += ["--out", tmp_path / "wide", "--width", 6, "--views", "lateral"]
-    arguments += ["--weights", tmp_path / "narrow" / "best.pt"]
-    assert train.main([str(argument) for argument in arguments]) == 0
-    assert TrainingConfig.read(tmp_path / "wide" / "config.json").network["width"] == 6
-    best = torch.load(tmp_path / "wide" / "best.pt", weights_only=True)
-    start = torch.load(tmp_path / "wide" / "start.pt", weights_only=True)
+    go_on_with_lateral(tmp_path, "--width", 6)
+    wide = tmp_path / "lateral"
+    assert TrainingConfig.read(wide / "config.json").network["width"] == 6
+    best, start = (torch.load(wide / n, weights_only=True) for n in ("best.pt", "start.pt"))
     name = "local.entry.layers.0.conv.weight"
     assert len(best[name]) == len(start[name]) == 6
     assert not torch.equal(best[name], start[name])

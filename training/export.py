@@ -347,10 +347,14 @@ def export(
     changes: str,
     start_share: float = 0.0,
 ) -> list[Path]:
-    """Export a run's best weights, `averaged` with its start; returns the bundle folders."""
+    """Export a run's best weights, or their average with its start; returns the bundle folders."""
     config = TrainingConfig.read(run / "config.json")
     state = torch.load(run / "best.pt", map_location="cpu", weights_only=True)
+    if not 0.0 <= start_share <= 1.0:
+        raise ValueError(f"--start-share is {start_share}; it must be from 0 to 1.")
     if start_share > 0.0:
+        if not (run / "start.pt").is_file():
+            raise ValueError(f"'{run}' did not begin with other weights: leave out --start-share.")
         start = torch.load(run / "start.pt", map_location="cpu", weights_only=True)
         state = averaged(state, start, start_share)
     labels, known = (

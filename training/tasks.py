@@ -214,8 +214,7 @@ def _fitted(state: dict[str, Tensor], network: GU2Net) -> dict[str, Tensor]:
     fresh = network.state_dict()
     own = {name: fresh[name] for name in fresh if name.startswith(AFRESH)}
     known = {n: state[n] for n in state if n in own or not n.startswith(AFRESH)}
-    missing = {name: tensor for name, tensor in own.items() if name not in known}
-    return widened({**known, **missing}, network)
+    return widened(own | known, network)
 
 
 def task_of(config: TrainingConfig) -> Task:

@@ -19,7 +19,8 @@ from training.config import Augmentation
 from WristQCLib.findings import View
 from WristQCLib.models.letterbox import Letterbox
 from WristQCLib.models.preprocessing import FloatImage
-from WristQCLib.models.refinement import CLOSE_LOOKS, REFERENCES, THUMB, CloseLook, close_box
+from WristQCLib.models.refinement import CLOSE_LOOKS, REFERENCES, CloseLook, close_box
+from WristQCLib.models.shape_prior import THUMB
 
 Matrix = npt.NDArray[np.float64]
 Box = tuple[int, int, int, int]
@@ -97,7 +98,7 @@ def draw_geometry(
         first, second = CLOSE_LOOKS[view]
         look = first if rng.random() < 0.5 else second
     edge = view is View.FRONTAL and rng.random() < augmentation.edge
-    if edge and (look is None or look.points == THUMB):
+    if edge and (look is None or look.points == (THUMB,)):
         field = cut_beside_thumb(rng, image_size, points)
         # A joint outside of the field is sought at its border.
         points = {name: clipped(point, field) for name, point in points.items()}
@@ -105,8 +106,8 @@ def draw_geometry(
     if look is not None and view is not None:
         if outside:
             points = {**points, **seeming_places(points, outside, view, float(rng.random()))}
-        if look.points == THUMB and augmentation.astray:
-            known = THUMB[0] in points
+        if look.points == (THUMB,) and augmentation.astray:
+            known = THUMB in points
             if not known or rng.random() < augmentation.astray:
                 points = {**points, **elsewhere(rng, image_size, points)}
         zoomed = draw_zoom(rng, points, view, look, input_size)
@@ -170,7 +171,7 @@ def elsewhere(
     angle, distance = rng.uniform(0.0, 2.0 * np.pi), unit * rng.uniform(*ASTRAY)
     middle = np.mean([ends[0], ends[1]], axis=0)
     x, y = middle + distance * np.array([np.cos(angle), np.sin(angle)])
-    return {THUMB[0]: clipped((float(x), float(y)), (0, 0, *image_size[::-1]))}
+    return {THUMB: clipped((float(x), float(y)), (0, 0, *image_size[::-1]))}
 
 
 def nearest_in_field(
@@ -222,7 +223,7 @@ def cut_beside_thumb(
     """
     rows, columns = image_size
     edges = [0, 0, columns, rows]
-    thumb, *wrist = (points.get(name) for name in (*THUMB, *REFERENCES[View.FRONTAL]))
+    thumb, *wrist = (points.get(name) for name in (THUMB, *REFERENCES[View.FRONTAL]))
     if thumb is not None and all(point is not None for point in wrist):
         ends = np.array(wrist, dtype=np.float64)
         unit = float(np.hypot(*(ends[0] - ends[1])))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from WristQCLib.findings import View
-from WristQCLib.models.shape_prior import PROXIMAL
+from WristQCLib.models.shape_prior import PROXIMAL, STYLOIDS, THUMB
 
 Points = Mapping[str, tuple[float, float]]
 Box = tuple[int, int, int, int]
@@ -43,19 +43,17 @@ class CloseLook:
 
 
 REFERENCES: Mapping[View, tuple[str, str]] = {
-    View.FRONTAL: ("radial_styloid", "ulnar_styloid"),
+    View.FRONTAL: STYLOIDS,
     View.LATERAL: ("scaphoid_centre", "distal_radius_centre"),
 }
 """Two keypoints whose distance is the unit of length: about 50 mm and 22 mm in an adult."""
 
-STYLOIDS = ("radial_styloid", "ulnar_styloid")
-THUMB = ("thumb_mcp_joint",)
 WRIST = ("scaphoid_centre", "distal_radius_centre", "distal_ulna_centre")
 
 CLOSE_LOOKS: Mapping[View, tuple[CloseLook, ...]] = {
     View.FRONTAL: (
         CloseLook(STYLOIDS, STYLOIDS, 0.4),
-        CloseLook(THUMB, THUMB, 0.75, tells_presence=True),
+        CloseLook((THUMB,), (THUMB,), 0.75, tells_presence=True),
     ),
     # The shafts are shown with the wrist: there they can be told apart, and there the 12 cm begin
     # after which the proximal points end.

@@ -16,6 +16,9 @@ Positions = Mapping[str, tuple[float, float]]
 FOREARM = ("scaphoid_centre", "distal_radius_centre")
 """The direction from the first to the second points along the forearm, away from the hand."""
 
+THUMB = "thumb_mcp_joint"
+STYLOIDS = ("radial_styloid", "ulnar_styloid")
+
 PROXIMAL = ("proximal_radius_centre", "proximal_ulna_centre")
 DISTAL = ("distal_radius_centre", "distal_ulna_centre")
 
@@ -46,10 +49,6 @@ def beyond(axis: Points, positions: Points) -> npt.NDArray[np.bool_]:
     return np.asarray((positions - start) @ direction > 0.0)
 
 
-THUMB = "thumb_mcp_joint"
-STYLOIDS = ("ulnar_styloid", "radial_styloid")
-
-
 def on_ulnar_side(points: Positions) -> bool:
     """Whether what was taken for the thumb's joint lies on the hand's ulnar side: a finger's does.
 
@@ -59,7 +58,7 @@ def on_ulnar_side(points: Positions) -> bool:
     """
     if any(name not in points for name in (THUMB, *STYLOIDS)):
         return False
-    thumb, ulnar, radial = (np.array(points[name]) for name in (THUMB, *STYLOIDS))
+    thumb, radial, ulnar = (np.array(points[name]) for name in (THUMB, *STYLOIDS))
     return bool((thumb - (ulnar + radial) / 2.0) @ (radial - ulnar) < 0.0)
 
 

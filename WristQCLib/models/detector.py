@@ -49,8 +49,8 @@ MAX_SHIFT = 0.25
 MIN_HEIGHT_RATIO = 0.2
 """... nor one whose peak is lower than this share of the first look's."""
 
-CLEAR_HEIGHT = 0.5
-"""Height of a heat map's peak from which a point was clearly seen: half of what was trained for."""
+CLEAR_HEIGHT = 0.4
+"""Height of a heat map's peak from which a point was clearly seen: `shape_prior.CLEARLY_NEAR`."""
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,10 @@ SHUTTER_BAND, EXPOSED_SHARE = 0.05, 0.25
 """Grey values this near to the shutter's are its own; a step of the strip with a larger share of
 others is exposed."""
 
+SHUTTER_NOISE = 0.2
+"""... or this near, as a share of what the distal bone differs from the shutter by: what was
+collimated away is bright and of uneven grey with some detectors."""
+
 SHUTTER_WIDTH = 0.3
 """Least width of a shutter, in that unit: what lies beyond (burnt-in text) is not of the field."""
 
@@ -81,8 +85,9 @@ NEAR_END = 0.1
 
 CLEARLY_NEAR = 0.45
 """A point that is clearly seen to end its shaft is not that far from the end, in that unit: it is
-the shutter that is of uneven grey. On 1326 simulated laterals (316 of them not trained on) that
-kept points of 6 images 12 to 34 mm nearer to their labels, and one 6 mm farther off."""
+the shutter that is of uneven grey. Of 1150 simulated laterals that were not trained on, 97 points
+were rightly moved farther, all with peaks lower than 0.4; of 21 that were wrongly moved so far, 14
+had higher ones."""
 
 
 def shown_length(image: FloatImage, start: Points, towards: Points, unit: float) -> float:
@@ -114,7 +119,9 @@ def shown_length(image: FloatImage, start: Points, towards: Points, unit: float)
     strip = (centres[:length, None] + across).round().astype(int)
     x, y = strip[..., 0].clip(0, columns - 1), strip[..., 1].clip(0, rows - 1)
     grey = image[y, x]
-    other = np.abs(grey - np.median(grey[-1])) > SHUTTER_BAND
+    shutter = np.median(grey[-1])
+    contrast = abs(np.median(grey[: max(int(unit), 1)]) - shutter)
+    other = np.abs(grey - shutter) > max(SHUTTER_BAND, SHUTTER_NOISE * contrast)
     exposed = np.flatnonzero(other.mean(axis=1) > EXPOSED_SHARE)
     if not len(exposed):
         return 0.0

@@ -16,7 +16,7 @@ from test_training_run import corpus, trainer  # noqa: E402
 
 from training import train  # noqa: E402
 from training.config import Augmentation, TrainingConfig  # noqa: E402
-from training.export import export_weights  # noqa: E402
+from training.export import export_weights, stored  # noqa: E402
 from training.labels import label_paths, read_label  # noqa: E402
 from training.tasks import KeypointTask  # noqa: E402
 from training.view_networks import of_view, share_a_network, side_by_side, universal  # noqa: E402
@@ -120,5 +120,15 @@ def test_networks_of_their_own_are_exported_each_to_its_bundle(tmp_path: Path) -
     for place, bundle in enumerate(bundles):
         detector = KeypointDetector.from_bundle(bundle, "cpu")
         shipped, own = detector._network.state_dict(), of_view(state, place, 2)
-        assert all(torch.allclose(shipped[n], own[n], atol=1e-3, rtol=1e-3) for n in shipped)
+        assert all(torch.allclose(shipped[n], own[n], atol=1e-3, rtol=1e-2) for n in shipped)
         assert json.loads((bundle / "configs/metadata.json").read_text())["version"] == "0.1.0"
+
+
+def test_kernels_are_stored_with_six_bits_of_their_mantissa_and_biases_as_they_are() -> None:
+    # Between 1 and 2 six bits are steps of 1/64; 1/256 is nearer to 0 and 3/256 nearer to 1/64.
+    values = torch.tensor([[1.0, 1.0 + 1 / 64, 1.0 + 1 / 256, 1.0 + 3 / 256, -1.0 - 3 / 256, 0.0]])
+    kept = stored({"kernel": values, "bias": values[0]})
+    steps = torch.tensor([[1.0, 1.0 + 1 / 64, 1.0, 1.0 + 1 / 64, -1.0 - 1 / 64, 0.0]])
+    assert kept["kernel"].dtype is torch.float16
+    assert torch.equal(kept["kernel"].float(), steps)
+    assert torch.equal(kept["bias"], values[0])

@@ -49,6 +49,9 @@ hundred images, hangs on few of them."""
 THRESHOLD_RANGE = (0.2, 0.6)
 """Of a keypoint's presence: few of them are absent, and few images may not decide."""
 
+KEPT_BITS = 6
+"""Of the mantissa of a stored kernel's weights."""
+
 CLASSIFIER_LABELS = {"artefact": ("artefact", "none"), "view": ("frontal", "lateral")}
 
 INPUT_SCALES = {"artefact": (0.75, 1.0, 1.25)}
@@ -74,11 +77,22 @@ TRAINING_DATA = (
 
 
 def stored(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights as they are stored: kernels in half precision, norms and biases as they are."""
+    """Weights as they are stored: kernels rounded to half precision, norms and biases as they are.
+
+    Six of the ten bits of a kernel's mantissa are kept. That is 0.3 % of a weight in the mean, and
+    the files are a fifth smaller wherever they are compressed: in an archive, in git.
+    """
     return {
-        name: tensor.detach().half() if tensor.ndim >= 2 else tensor.detach()
+        name: rounded_half(tensor.detach()) if tensor.ndim >= 2 else tensor.detach()
         for name, tensor in state.items()
     }
+
+
+def rounded_half(tensor: Tensor) -> Tensor:
+    """In half precision, with `KEPT_BITS` bits of the mantissa."""
+    dropped = 10 - KEPT_BITS
+    bits = tensor.half().view(torch.int16)
+    return ((bits + (1 << dropped >> 1)) >> dropped << dropped).view(torch.float16)
 
 
 def network_definition(config: TrainingConfig, view: View | None) -> dict[str, Any]:

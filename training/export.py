@@ -79,8 +79,9 @@ TRAINING_DATA = (
 def stored(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Weights as they are stored: kernels rounded to half precision, norms and biases as they are.
 
-    Six of the ten bits of a kernel's mantissa are kept. That is 0.3 % of a weight in the mean, and
-    the files are a fifth smaller wherever they are compressed: in an archive, in git.
+    Six of the ten bits of a kernel's mantissa are kept. Files are a fifth smaller for it wherever
+    they are compressed, in an archive or in git; the keypoints of 500 simulated frontal images
+    moved by 0.006 mm in the mean.
     """
     return {
         name: rounded_half(tensor.detach()) if tensor.ndim >= 2 else tensor.detach()

@@ -92,6 +92,16 @@ def test_the_proximal_centre_is_not_more_than_12_cm_from_the_wrist() -> None:
         assert (proximal[1] - distal[1]) * 0.5 == pytest.approx(120.0, abs=0.2)
 
 
+def test_the_midline_that_is_shown_ends_at_the_proximal_centre() -> None:
+    placed = place(straight_wrist(View.LATERAL), positioned(margin_mm=15.0))
+    for bone, column in (("radius", 129.5), ("ulna", 129.5 + 16)):
+        line = placed.shown_midlines[bone]
+        assert tuple(line[-1]) == placed.keypoints[f"proximal_{bone}_centre"]
+        assert line[:, 0] == pytest.approx(column)
+        assert (np.diff(line[:, 1]) > 0).all()
+    assert place(straight_wrist(View.FRONTAL), positioned()).shown_midlines == {}
+
+
 def test_a_rotated_field_lets_the_beam_through_inside_of_its_corners_only() -> None:
     placed = place(straight_wrist(View.FRONTAL), positioned(field_rotation_deg=30.0, margin_mm=5.0))
     aperture = field_mask(placed, penumbra_mm=0.5)
@@ -336,6 +346,8 @@ def test_a_corpus_is_labelled_and_the_same_however_often_it_is_stopped(tmp_path:
         assert len(label.field) == 4
         fixed = {n for n in KEYPOINT_NAMES[view] if not n.startswith("proximal")}
         assert set(label.points) & fixed == fixed - set(label.outside)
+        ends = {f"proximal_{bone}_centre": line[-1] for bone, line in label.midlines.items()}
+        assert ends == {n: label.points[n] for n in label.points if n.startswith("proximal")}
 
 
 def test_no_workers_are_refused(tmp_path: Path) -> None:

@@ -24,9 +24,11 @@ from training.transforms import (  # noqa: E402
     Geometry,
     Outside,
     alter_look,
+    cut_across_shaft,
     cut_beside_thumb,
     draw_geometry,
     elsewhere,
+    ends_in_field,
     jitter,
     map_point,
     nearest_in_field,
@@ -151,6 +153,7 @@ def test_an_outline_without_numbers_is_refused_by_name(tmp_path: Path) -> None:
         {"field": [[1, 2], 3]},
         {"outside_field": [[1, 2]]},
         {"outside_field": {"a": 1}},
+        {"midlines": {"radius": [[1, 2], 3]}},
     ],
 )
 def test_a_field_that_is_none_is_refused_by_name(tmp_path: Path, entry: dict[str, object]) -> None:
@@ -297,6 +300,49 @@ def test_a_joint_beyond_the_field_may_be_sought_where_it_is(tmp_path: Path, outs
         assert targets["mapped"].tolist() == [True, True, False]
     else:
         assert np.isnan(x[0]) and targets["mapped"].all()
+
+
+RADIUS = np.array([[32.0, 44.0], [34.0, 64.0], [26.0, 89.0]])
+"""The course of a bent shaft, which an image of 60 x 90 pixels ends."""
+
+
+def test_a_shaft_whose_course_is_known_ends_where_a_smaller_field_does(tmp_path: Path) -> None:
+    for k in range(3):
+        path = write_labelled(tmp_path, f"a{k}", LATERAL, lateral=True)
+        content = json.loads(path.read_text())
+        content["wristqc"]["midlines"] = {"radius": RADIUS.tolist()}
+        path.write_text(json.dumps(content))
+    data = RadiographDataset([Source(tmp_path, 1.0)], config(views=("lateral",)), "train")
+    cut = Geometry(np.array([[1.0, 0, 0], [0, 1.0, 0]]), (0, 0, 60, 54))
+    targets = data._targets(data.images[0], View.LATERAL, cut)
+    # Row 53.5, the lower border of the last one, is half-way down the first stretch; the input of
+    # 32 columns shows columns up to 31.5.
+    assert not targets["present"][2] and targets["labelled"][2]
+    half = Geometry(np.array([[0.5, 0, 0], [0, 0.5, 0]]), (0, 0, 60, 54))
+    targets = data._targets(data.images[0], View.LATERAL, half)
+    assert targets["present"].tolist() == [True, True, True, False, False]
+    assert targets["points"][2] == pytest.approx([0.5 * 32.95, 0.5 * 53.5], abs=0.3)
+
+
+def test_a_shaft_ends_where_it_leaves_a_field_first() -> None:
+    # It bends to the right, beyond column 33.5, and comes back.
+    ends = ends_in_field({"radius": RADIUS, "ulna": np.add(RADIUS, (30.0, 0.0))}, (0, 0, 34, 90))
+    assert ends == {"radius": pytest.approx((33.5, 59.0), abs=0.6)}
+    assert ends_in_field({"radius": RADIUS}, (0, 0, 60, 90))["radius"] == (26.0, 89.0)
+
+
+def test_a_field_across_a_shaft_keeps_the_wrist_and_shows_less_of_the_shaft() -> None:
+    straight = np.array([[35.0, 42.0], [55.0, 89.0]])
+    points = {**LATERAL, "proximal_radius_centre": (55.0, 89.0)}
+    sides = set()
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        field = cut_across_shaft(rng, (90, 60), points, {"proximal_radius_centre": straight})
+        sides |= {side for side in range(4) if field[side] != (0, 0, 60, 90)[side]}
+        (end,) = ends_in_field({"proximal_radius_centre": straight}, field).values()
+        assert all(within(LATERAL[name], field) for name in list(LATERAL)[:2])
+        assert 42.0 + 0.3 * 47.0 < end[1] <= 89.0
+    assert sides == {2, 3}  # to the right, or below
 
 
 STYLOIDS = {"radial_styloid": (20.0, 50.0), "ulnar_styloid": (40.0, 50.0)}

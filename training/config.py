@@ -36,6 +36,9 @@ class Augmentation:
         Probability of a box around some keypoints, as the second look sees it.
     edge
         Probability that a frontal image's field ends near the thumb's joint.
+    leave
+        Probability that a lateral image's field ends so that a shaft leaves it early, most often
+        through a side. Of images whose shafts' courses are known, see `LabelledImage.midlines`.
     astray
         Probability that a second look for the thumb's joint is taken at another place, where a
         first look may have seen it: that it is not there must be learned too. Unless it is 0, all
@@ -62,6 +65,7 @@ class Augmentation:
     crop: float = 0.0
     zoom: float = 0.0
     edge: float = 0.0
+    leave: float = 0.0
     astray: float = 0.0
     look: float = 0.0
     occlusion: float = 0.0

@@ -16,15 +16,17 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from training.config import TrainingConfig
-from training.labels import LabelledImage, label_paths, read_image, read_label
+from training.labels import BONES, LabelledImage, label_paths, read_image, read_label
 from training.pasting import LEAST_SEEN, ObjectBank, Sprite, lay, lead_letters
 from training.processes import Processes
 from training.results import millimetres_per_pixel
 from training.transforms import (
     Geometry,
+    Midlines,
     Outside,
     alter_look,
     draw_geometry,
+    ends_in_field,
     homogeneous,
     map_point,
     nearest_in_field,
@@ -41,7 +43,8 @@ from WristQCLib.models.refinement import CLOSE_LOOKS, close_box
 from WristQCLib.models.shape_prior import PROXIMAL, SHAFTS
 
 FIELD_DEPENDENT = PROXIMAL
-"""Points where the shaft leaves the field: a smaller field moves them, nobody knows where."""
+"""Points where the shaft leaves the field: a smaller field moves them along the shaft's midline,
+nobody knows where to unless that is known."""
 
 UNKNOWN_MM_PER_PIXEL = (0.3, 0.8)
 """Range of the network's input where an image does not tell its spacing."""
@@ -137,6 +140,9 @@ class CachedImage:
         Index of its source.
     outside
         Keypoints that the field leaves out, where that is known, in pixels of `pixels`.
+    midlines
+        Courses of the shafts, by the keypoint that each of them ends at, (n, 2) in pixels of
+        `pixels`, as far as they are known.
     """
 
     label: LabelledImage
@@ -147,6 +153,7 @@ class CachedImage:
     mm_per_pixel: float | None
     source: int
     outside: dict[str, Outside]
+    midlines: Midlines
 
     @classmethod
     def load(cls, path: Path, source: int, side: int) -> CachedImage:
@@ -179,8 +186,13 @@ class CachedImage:
         ]
         spacing = millimetres_per_pixel(label, None)
         mm_per_pixel = None if spacing is None else float(np.sqrt(np.prod(spacing) / ratio.prod()))
+        midlines = {
+            name: (np.array(label.midlines[bone]) + 0.5) * ratio - 0.5
+            for bone, name in zip(BONES, PROXIMAL, strict=True)
+            if bone in label.midlines
+        }
         stored = np.rint(normalise(pixels) * 255).astype(np.uint8)
-        return cls(label, stored, points, boxes, outlines, mm_per_pixel, source, outside)
+        return cls(label, stored, points, boxes, outlines, mm_per_pixel, source, outside, midlines)
 
     def foreign_object_mask(self) -> FloatImage:
         """Where foreign objects are, and where nobody can tell, 1 there; (2, rows, columns).
@@ -305,6 +317,7 @@ class RadiographDataset(Dataset[Sample]):
                 config.augmentation,
                 close,
                 self._outside(image),
+                image.midlines,
             )
             size = self.training_size
             if size != config.input_size:
@@ -323,7 +336,8 @@ class RadiographDataset(Dataset[Sample]):
             outside = config.seeks_outside and self.apart(close)
             targets = self._targets(image, view, geometry, outside)
             sample |= {name: torch.from_numpy(part) for name, part in targets.items()}
-            sample["shafts"] = torch.from_numpy(shaft_ends(image.points, geometry))
+            shown = {**image.points, **ends_in_field(image.midlines, geometry.field)}
+            sample["shafts"] = torch.from_numpy(shaft_ends(shown, geometry))
             sample["domain"] = torch.tensor(self.domain(view, close))
         elif config.task == "artefact":
             sample["label"] = torch.tensor(label)
@@ -439,9 +453,12 @@ class RadiographDataset(Dataset[Sample]):
         points = np.full((len(names), 2), np.nan, dtype=np.float32)
         present, labelled = np.zeros((2, len(names)), dtype=bool)
         whole = (0, 0, *image.pixels.shape[::-1])
+        moved = {}
+        if geometry.field != whole:
+            moved = ends_in_field(image.midlines, geometry.field)
         for index, name in enumerate(names):
-            point = image.points.get(name)
-            moves = name in FIELD_DEPENDENT
+            point = moved.get(name, image.points.get(name))
+            moves = name in FIELD_DEPENDENT and name not in moved
             if point is None:
                 labelled[index] = name not in image.label.unknown and not (
                     moves and geometry.field != whole

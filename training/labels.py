@@ -19,6 +19,9 @@ from WristQCLib.models.preprocessing import FloatImage
 Outline = tuple[Point, ...]
 """Corners (x, y) in pixels, pixel centres at integers."""
 
+BONES = ("radius", "ulna")
+"""What the shafts are called that a label knows the courses of."""
+
 HOLD_OUT_EVERY = 7
 """Of a folder without train/ and val/, each image of this rank (by name) is for validation."""
 
@@ -58,6 +61,9 @@ class LabelledImage:
         pixels, as far as that is known: of a simulated image.
     field
         Corners of the collimated field, in pixels, clockwise; empty when unknown.
+    midlines
+        By bone, radius and ulna: the course of its shaft from where the field begins to show it to
+        the proximal keypoint, (x, y) in pixels, as far as that is known: of a simulated lateral.
     """
 
     label_path: Path
@@ -75,6 +81,7 @@ class LabelledImage:
     unknown: frozenset[str] = frozenset()
     outside: Mapping[str, Point] = dataclasses.field(default_factory=dict)
     field: Outline = ()
+    midlines: Mapping[str, Outline] = dataclasses.field(default_factory=dict)
 
     @property
     def view(self) -> View | None:
@@ -133,11 +140,15 @@ def _labelled(path: Path, file: LabelmeFile) -> LabelledImage:
             name: _point(place) for name, place in file.entry.get("outside_field", {}).items()
         },
         field=tuple(_point(corner) for corner in file.entry.get("field", ())),
+        midlines={
+            bone: tuple(_point(place) for place in line)
+            for bone, line in file.entry.get("midlines", {}).items()
+        },
     )
 
 
 def _point(values: object) -> Point:
-    x, y = numbers(values, 2, "a point of the collimated field")
+    x, y = numbers(values, 2, "a point of the collimated field or of a shaft")
     return x, y
 
 

@@ -24,6 +24,15 @@ from WristQCLib.models.shape_prior import THUMB
 
 Matrix = npt.NDArray[np.float64]
 Box = tuple[int, int, int, int]
+Midlines = Mapping[str, npt.NDArray[np.float64]]
+"""Courses of shafts, (n, 2), by the keypoint that each ends at."""
+
+LEAST_SHAFT = 0.35
+"""Share of a shaft's course that a field shows which it leaves early, at least."""
+
+KEPT_AROUND_WRIST = 0.1
+"""What such a field shows beyond the wrist's points, in the view's unit of length, see
+`REFERENCES`."""
 
 SEEN_BEYOND, SOUGHT_BEYOND = 0.5, 1.5
 """How far from the field's border a point outside of it may seem to lie, and lie in fact, for a
@@ -82,11 +91,13 @@ def draw_geometry(
     augmentation: Augmentation,
     close: bool | None = None,
     outside: Mapping[str, Outside] = MappingProxyType({}),
+    midlines: Midlines = MappingProxyType({}),
 ) -> Geometry:
     """Draw field, box and jitter for one image of `image_size` (rows, columns).
 
     `close` says whether the second look's box is cut; None draws it as the augmentation says.
-    Points `outside` of the field are looked at too.
+    Points `outside` of the field are looked at too. Where the `midlines` of shafts are known the
+    field may end before they do.
     """
     rows, columns = image_size
     whole: Box = (0, 0, columns, rows)
@@ -102,6 +113,9 @@ def draw_geometry(
         field = cut_beside_thumb(rng, image_size, points)
         # A joint outside of the field is sought at its border.
         points = {name: clipped(point, field) for name, point in points.items()}
+    if midlines and rng.random() < augmentation.leave:
+        field = cut_across_shaft(rng, image_size, points, midlines)
+        points = {**points, **ends_in_field(midlines, field)}
     zoomed = None
     if look is not None and view is not None:
         if outside:
@@ -238,6 +252,65 @@ def cut_beside_thumb(
             side, position = sides[int(rng.integers(len(sides)))]
             edges[side] = int(np.clip(position, 0, edges[side]) if side >= 2 else max(position, 0))
     return edges[0], edges[1], edges[2], edges[3]
+
+
+def cut_across_shaft(
+    rng: np.random.Generator,
+    image_size: tuple[int, int],
+    points: Mapping[str, tuple[float, float]],
+    midlines: Midlines,
+) -> Box:
+    """A field that ends where one of the shafts passes, so that it leaves early.
+
+    The edge is one that the shaft approaches, more often one that it meets at a small angle: there
+    the shafts leave at different places. The whole image when every such edge would cut off the
+    wrist.
+    """
+    rows, columns = image_size
+    edges = [0, 0, columns, rows]
+    wrist = [point for name, point in points.items() if name not in midlines]
+    ends = [points.get(name) for name in REFERENCES[View.LATERAL]]
+    if ends[0] is None or ends[1] is None:
+        return edges[0], edges[1], edges[2], edges[3]
+    margin = KEPT_AROUND_WRIST * float(np.hypot(*np.subtract(ends[0], ends[1])))
+    line = densified(midlines[str(rng.choice(sorted(midlines)))])
+    at = line[int(len(line) * rng.uniform(LEAST_SHAFT, 1.0))]
+    sides, angles = [], []
+    for side, outwards in enumerate((-1, -1, 1, 1)):
+        axis = side % 2
+        if all(outwards * (at[axis] - point[axis]) > margin for point in wrist):
+            sides.append(side)
+            angles.append(abs(line[-1][axis] - line[0][axis]))
+    if sides:
+        weights = 1.0 / np.maximum(angles, 1.0)
+        side = int(rng.choice(sides, p=weights / weights.sum()))
+        edges[side] = round(at[side % 2]) + (side >= 2)
+    return edges[0], edges[1], edges[2], edges[3]
+
+
+def ends_in_field(midlines: Midlines, field: Box) -> dict[str, tuple[float, float]]:
+    """Where shafts leave a field: the ends of the first stretch of each midline that is in it.
+
+    Those that are nowhere in the field are left out.
+    """
+    ends = {}
+    low, high = np.array(field[:2]) - 0.5, np.array(field[2:]) - 0.5
+    for name, midline in midlines.items():
+        line = densified(midline)
+        shown = np.all((line >= low) & (line <= high), axis=1)
+        if shown.any():
+            first = int(shown.argmax())
+            hidden = np.flatnonzero(~shown[first:])
+            x, y = line[first + int(hidden[0]) - 1 if len(hidden) else -1]
+            ends[name] = (float(x), float(y))
+    return ends
+
+
+def densified(line: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """A polyline (n, 2) in steps of half a pixel or less, both ends among its points."""
+    lengths = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
+    at = np.linspace(0.0, lengths[-1], 2 + int(2.0 * lengths[-1]))
+    return np.stack([np.interp(at, lengths, along) for along in line.T], axis=-1)
 
 
 def clipped(point: tuple[float, float], box: Box) -> tuple[float, float]:

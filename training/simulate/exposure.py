@@ -93,6 +93,9 @@ class SimulatedRadiograph:
         which are always in the field.
     artefact
         Whether there is an external foreign object or a cast.
+    midlines
+        By bone: the course of its shaft's midline in a lateral view, (n, 2) pixels from where the
+        field begins to show it to the proximal keypoint.
     field
         (4, 2) corners of the collimated field, in pixels.
     factors
@@ -112,6 +115,7 @@ class SimulatedRadiograph:
     field: NDArray[np.float64]
     factors: dict[str, float | str | bool] = dataclasses.field(default_factory=dict)
     outside: dict[str, Point] = dataclasses.field(default_factory=dict)
+    midlines: dict[str, NDArray[np.float64]] = dataclasses.field(default_factory=dict)
 
     def shifted(self, x: int, pixels: NDArray[np.uint16]) -> SimulatedRadiograph:
         """The same radiograph `x` pixels from the left border of larger `pixels`."""
@@ -124,6 +128,7 @@ class SimulatedRadiograph:
             pixels=pixels,
             keypoints={name: (px + x, py) for name, (px, py) in self.keypoints.items()},
             outside={name: (px + x, py) for name, (px, py) in self.outside.items()},
+            midlines={bone: np.add(line, (x, 0)) for bone, line in self.midlines.items()},
             markers=tuple(
                 dataclasses.replace(m, rectangle=moved(m.rectangle)) for m in self.markers
             ),
@@ -258,6 +263,7 @@ def expose(
         field=placed.field,
         factors=factors,
         outside=dict(placed.outside),
+        midlines=dict(placed.shown_midlines),
     )
     return radiograph if alone else _beside_another(radiograph, projection, rng)
 

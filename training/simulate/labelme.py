@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from training.simulate.exposure import SimulatedRadiograph
@@ -14,6 +15,9 @@ from WristQCLib.findings import View
 from WristQCLib.keypoints import KEYPOINT_NAMES
 
 LABELME_VERSION = "5.3.1"
+
+MIDLINE_STEP_PX = 6.0
+"""About how far apart the points are that tell a shaft's course."""
 
 
 def labelme_document(
@@ -69,6 +73,7 @@ def labelme_document(
             "side": radiograph.side.value,
             "field": [_rounded(corner) for corner in radiograph.field.tolist()],
             "outside_field": {n: _rounded(point) for n, point in radiograph.outside.items()},
+            "midlines": {b: _thinned(line) for b, line in radiograph.midlines.items()},
             "factors": {name: _plain(value) for name, value in radiograph.factors.items()},
         },
     }
@@ -96,6 +101,14 @@ def write_labels(radiograph: SimulatedRadiograph, image: Path, seed: int) -> Non
 
 def _rounded(point: Sequence[float]) -> list[float]:
     return [round(float(value), 2) for value in point]
+
+
+def _thinned(line: NDArray[np.float64]) -> list[list[float]]:
+    """A polyline by fewer points, both ends among them."""
+    length = float(np.hypot(*np.diff(line, axis=0).T).sum())
+    count = 2 + int(length / MIDLINE_STEP_PX)
+    kept = np.linspace(0, len(line) - 1, count).round().astype(int)
+    return [_rounded(point) for point in line[kept]]
 
 
 def _plain(value: object) -> object:

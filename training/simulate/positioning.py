@@ -82,6 +82,8 @@ class Placed:
         The other ones that the projection has, likewise.
     midlines
         Shaft midlines, distal to proximal, in image pixels (they may leave the image).
+    shown_midlines
+        What a lateral view shows of each, see `shown_midline`.
     field
         (4, 2) corners of the collimated field, in image pixels.
     matrix
@@ -97,6 +99,7 @@ class Placed:
     field: NDArray[np.float64]
     matrix: NDArray[np.float64]
     outside: dict[str, Point] = dataclasses.field(default_factory=dict)
+    shown_midlines: dict[str, NDArray[np.float64]] = dataclasses.field(default_factory=dict)
     covering: Array | None = None
 
     @property
@@ -358,16 +361,20 @@ def place(
         known[name] = (float(x), float(y))
     if projection.view is View.LATERAL:
         for bone in ("radius", "ulna"):
-            centre = proximal_centre(placed, bone)
-            if centre is not None:
-                placed.keypoints[f"proximal_{bone}_centre"] = centre
+            line = shown_midline(placed, bone)
+            if line is not None:
+                placed.shown_midlines[bone] = line
+                # The shaft's centre at the most proximal level shown.
+                x, y = line[-1]
+                placed.keypoints[f"proximal_{bone}_centre"] = (float(x), float(y))
     return placed
 
 
-def proximal_centre(placed: Placed, bone: str) -> Point | None:
-    """Shaft centre at the most proximal level shown, not more than 12 cm from the wrist.
+def shown_midline(placed: Placed, bone: str) -> NDArray[np.float64] | None:
+    """What the field shows of a shaft's midline up to 12 cm from the wrist, distal to proximal.
 
-    The wrist's level is the bone's own distal centre. None where the shaft is not in the field.
+    The wrist's level is the bone's own distal centre. (n, 2) in image pixels; None where the shaft
+    is not in the field.
     """
     distal = placed.to_image(placed.projection.keypoints[f"distal_{bone}_centre"])
     line = _densified(placed.midlines[bone])
@@ -385,7 +392,7 @@ def proximal_centre(placed: Placed, bone: str) -> Point | None:
     # The most proximal level: the end of the first stretch that is in the field.
     stop = np.flatnonzero(~shown[first:])
     last = first + int(stop[0]) - 1 if len(stop) else len(line) - 1
-    return float(line[last, 0]), float(line[last, 1])
+    return line[first : last + 1]
 
 
 def field_mask(

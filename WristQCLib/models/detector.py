@@ -20,10 +20,8 @@ from WristQCLib.models.heatmaps import HeatMaps, Peak, decode
 from WristQCLib.models.letterbox import Letterbox
 from WristQCLib.models.preprocessing import FloatImage, normalise
 from WristQCLib.models.refinement import CLOSE_LOOKS, close_box
-from WristQCLib.models.shafts import agreement, trust
+from WristQCLib.models.shafts import trust
 from WristQCLib.models.shape_prior import (
-    DISTAL,
-    PROXIMAL,
     SHAFTS,
     THUMB,
     Points,
@@ -320,42 +318,15 @@ class KeypointDetector(BundledModel):
             stride = self.input_size[0] / heat_maps.shape[1]
             cells = (np.stack([columns, rows], axis=-1) + 0.5) * stride - 0.5
             possible = beyond(axis, letterbox.to_image(cells))
-            ends = {name: heat_maps[self.names.index(name)] * possible for _, name in SHAFTS}
-            trusted = {}
-            if shafts is not None:
-                trusted = self._trusted(ends, shafts, places, axis, letterbox)
-            for name, heat_map in ends.items() if possible.any() else ():
+            for index, (distal, name) in enumerate(SHAFTS if possible.any() else ()):
+                heat_map = heat_maps[self.names.index(name)] * possible
+                trusted = None
+                if shafts is not None and distal in places:
+                    start = (letterbox.to_input(places[distal]) + 0.5) / stride - 0.5
+                    trusted = trust(heat_map, shafts[index], start)
                 seen = located[name].presence
-                located[name] = self._locate(heat_map, seen, letterbox, trusted.get(name))
+                located[name] = self._locate(heat_map, seen, letterbox, trusted)
         return Look(letterbox, features, located)
-
-    def _trusted(
-        self,
-        ends: Mapping[str, HeatMaps],
-        shafts: HeatMaps,
-        places: Mapping[str, tuple[float, float]],
-        axis: Points,
-        letterbox: Letterbox,
-    ) -> dict[str, HeatMaps]:
-        """How far the places for proximal points are to be trusted, by the ways to them.
-
-        Those whose distal ones were not found are left out.
-        """
-        stride = self.input_size[0] / shafts.shape[1]
-        on_map = {
-            name: (letterbox.to_input(place) + 0.5) / stride - 0.5 for name, place in places.items()
-        }
-        trusted = {
-            name: trust(ends[name], shaft, on_map[distal])
-            for shaft, (distal, name) in zip(shafts, SHAFTS, strict=True)
-            if distal in on_map
-        }
-        if all(name in on_map for name in (*DISTAL, *PROXIMAL)):
-            unit = float(np.hypot(*(axis[1] * letterbox.scale))) / stride
-            sought = [ends[name] * trusted[name] for name in PROXIMAL]
-            agreed = agreement(sought, [on_map[name] for name in DISTAL], max(unit, 1e-6))
-            trusted |= {n: trusted[n] * a for n, a in zip(PROXIMAL, agreed, strict=True)}
-        return trusted
 
     def _answer(
         self, pixels: FloatImage, domain: int

@@ -2,13 +2,10 @@
 
 Two bones leave the field beside each other, and which of the ends belongs to which is told by
 following them. The network's map of a shaft (`WristQCLib.models.gu2net`) shows its course where it
-can be seen, also where the heat map of its end is drawn to the other bone's. And shafts are nearly
-parallel: of the places for the two ends, those are trusted that go together.
+can be seen, also where the heat map of its end is drawn to the other bone's.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -31,15 +28,6 @@ UNSEEN = 0.05
 """Added to the support of a place: where no shaft is seen, all are trusted alike. On 1326 simulated
 laterals (316 of them not trained on) trust brings 3 points nearer to their label by 2 mm and more,
 and 1 farther off; errors beyond 10 mm fall from 1.36 to 1.28 % of the proximal points."""
-
-PARTING_DEG = 2.5
-"""How far the ulna's course turns away from the radius' for each unit of length (see
-`shape_prior.UNIT_MM`) that its distal end lies aside of it. Fitted to 1300 simulated laterals."""
-
-PARALLEL_DEG, ANY_ANGLE = 5.0, 0.1
-"""Standard deviation of what is left of the angle between the courses (3.7 degrees among those, the
-doubt about both ends added), and the trust in one whatever its angle. Set on 1090 laterals that
-were not trained on: 18 points came nearer to their label by more than 1 mm, 8 farther off."""
 
 
 def support(shaft: HeatMaps, start: Points, ends: Points) -> Points:
@@ -83,44 +71,4 @@ def trust(heat_map: HeatMaps, shaft: HeatMaps, start: Points) -> HeatMaps:
     if len(rows):
         ends = np.stack([columns, rows], axis=-1).astype(np.float64)
         trusted[rows, columns] = UNSEEN + support(shaft, start, ends)
-    return trusted
-
-
-def agreement(sought: Sequence[HeatMaps], starts: Sequence[Points], unit: float) -> list[HeatMaps]:
-    """How well each place for one shaft's end goes with the best place for the other's.
-
-    Parameters
-    ----------
-    sought
-        (rows, columns) for radius and ulna: how much each place is sought by itself.
-    starts
-        (x, y) of the distal ends of both, in the maps' pixels.
-    unit
-        Of length, in the maps' pixels.
-
-    Returns
-    -------
-    For each of them (rows, columns), 1 at most; 0 where next to nothing is sought. 1 everywhere
-    where nothing at all is sought for the other.
-    """
-    cells = [np.nonzero(places > SHOWN * places.max()) for places in sought]
-    if not all(len(rows) for rows, _ in cells):
-        return [np.ones_like(places) for places in sought]
-    trusted = [np.zeros_like(places) for places in sought]
-    radius, ulna = (
-        np.stack([columns, rows], axis=-1) - start
-        for (rows, columns), start in zip(cells, starts, strict=True)
-    )
-    across = np.stack([-radius[:, 1], radius[:, 0]], axis=-1)
-    length = np.maximum(np.hypot(*radius.T), 1e-6)
-    aside = across @ (starts[1] - starts[0]) / length / unit
-    angle = np.degrees(np.arctan2(across @ ulna.T, radius @ ulna.T))
-    left = (angle - PARTING_DEG * aside[:, None]) / PARALLEL_DEG
-    together = ANY_ANGLE + np.exp(-0.5 * left**2)
-    for places, own, other, way in (
-        (trusted[0], cells[0], sought[1][cells[1]], together),
-        (trusted[1], cells[1], sought[0][cells[0]], together.T),
-    ):
-        best = (way * other).max(axis=1)
-        places[own] = best / best.max()
     return trusted

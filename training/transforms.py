@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from training.config import Augmentation
+from training.polylines import densified
 from WristQCLib.findings import View
 from WristQCLib.models.letterbox import Letterbox
 from WristQCLib.models.preprocessing import FloatImage
@@ -273,7 +274,7 @@ def cut_across_shaft(
     if ends[0] is None or ends[1] is None:
         return edges[0], edges[1], edges[2], edges[3]
     margin = KEPT_AROUND_WRIST * float(np.hypot(*np.subtract(ends[0], ends[1])))
-    line = densified(midlines[str(rng.choice(sorted(midlines)))])
+    line = densified(midlines[str(rng.choice(sorted(midlines)))], step=0.5)
     at = line[int(len(line) * rng.uniform(LEAST_SHAFT, 1.0))]
     sides, angles = [], []
     for side, outwards in enumerate((-1, -1, 1, 1)):
@@ -296,7 +297,7 @@ def ends_in_field(midlines: Midlines, field: Box) -> dict[str, tuple[float, floa
     ends = {}
     low, high = np.array(field[:2]) - 0.5, np.array(field[2:]) - 0.5
     for name, midline in midlines.items():
-        line = densified(midline)
+        line = np.concatenate([densified(midline, step=0.5), midline[-1:]])
         shown = np.all((line >= low) & (line <= high), axis=1)
         if shown.any():
             first = int(shown.argmax())
@@ -304,13 +305,6 @@ def ends_in_field(midlines: Midlines, field: Box) -> dict[str, tuple[float, floa
             x, y = line[first + int(hidden[0]) - 1 if len(hidden) else -1]
             ends[name] = (float(x), float(y))
     return ends
-
-
-def densified(line: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """A polyline (n, 2) in steps of half a pixel or less, both ends among its points."""
-    lengths = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
-    at = np.linspace(0.0, lengths[-1], 2 + int(2.0 * lengths[-1]))
-    return np.stack([np.interp(at, lengths, along) for along in line.T], axis=-1)
 
 
 def clipped(point: tuple[float, float], box: Box) -> tuple[float, float]:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
+from training.polylines import densified
 from training.simulate.projection import Projection
 from WristQCLib.findings import View
 from WristQCLib.keypoints import Point
@@ -377,7 +378,7 @@ def shown_midline(placed: Placed, bone: str) -> NDArray[np.float64] | None:
     is not in the field.
     """
     distal = placed.to_image(placed.projection.keypoints[f"distal_{bone}_centre"])
-    line = _densified(placed.midlines[bone])
+    line = densified(placed.midlines[bone], step=0.25)
     far = np.hypot(*(line - distal).T) * placed.spacing > PROXIMAL_LIMIT_MM
     rows, cols = placed.shape
     shown = (
@@ -443,10 +444,3 @@ def _prolonged(line: NDArray[np.floating], projection: Projection) -> NDArray[np
     line = np.asarray(line, float)
     line = line[line[:, 1] <= projection.bone.shape[0] - 1]
     return np.concatenate([line, np.add(line[-1:], (0, 300 / projection.spacing))])
-
-
-def _densified(line: NDArray[np.float64], step: float = 0.25) -> NDArray[np.float64]:
-    """The polyline sampled every `step` pixels."""
-    lengths = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(line, axis=0).T))])
-    at = np.arange(0, lengths[-1], step)
-    return np.stack([np.interp(at, lengths, line[:, i]) for i in (0, 1)], axis=1)

@@ -114,7 +114,7 @@ def draw_geometry(
         field = cut_beside_thumb(rng, image_size, points)
         # A joint outside of the field is sought at its border.
         points = {name: clipped(point, field) for name, point in points.items()}
-    if midlines and rng.random() < augmentation.leave:
+    if midlines and augmentation.leave and rng.random() < augmentation.leave:
         field = cut_across_shaft(rng, image_size, points, midlines)
         points = {**points, **ends_in_field(midlines, field)}
     zoomed = None

@@ -124,6 +124,12 @@ def test_networks_of_their_own_are_exported_each_to_its_bundle(tmp_path: Path) -
         assert json.loads((bundle / "configs/metadata.json").read_text())["version"] == "0.1.0"
 
 
+def test_kernels_are_stored_by_channel_however_they_were_trained() -> None:
+    kernel = torch.arange(54.0).reshape(2, 3, 3, 3)
+    kept = stored({"kernel": kernel.to(memory_format=torch.channels_last)})["kernel"]
+    assert kept.is_contiguous() and torch.equal(kept.float(), kernel)
+
+
 def test_kernels_are_stored_with_six_bits_of_their_mantissa_and_biases_as_they_are() -> None:
     # Between 1 and 2 six bits are steps of 1/64; 1/256 is nearer to 0 and 3/256 nearer to 1/64.
     values = torch.tensor([[1.0, 1.0 + 1 / 64, 1.0 + 1 / 256, 1.0 + 3 / 256, -1.0 - 3 / 256, 0.0]])

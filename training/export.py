@@ -81,11 +81,13 @@ def stored(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     Six of the ten bits of a kernel's mantissa are kept. Files are a fifth smaller for it wherever
     they are compressed, in an archive or in git; the keypoints of 500 simulated frontal images
-    moved by 0.006 mm in the mean.
+    moved by 0.006 mm in the mean. All are laid out by channel, as in ONNX: the same bytes are kept
+    once where files are stored by their differences.
     """
+    contiguous = {name: tensor.detach().contiguous() for name, tensor in state.items()}
     return {
-        name: rounded_half(tensor.detach()) if tensor.ndim >= 2 else tensor.detach()
-        for name, tensor in state.items()
+        name: rounded_half(tensor) if tensor.ndim >= 2 else tensor
+        for name, tensor in contiguous.items()
     }
 
 

@@ -458,7 +458,7 @@ class RadiographDataset(Dataset[Sample]):
             moved = ends_in_field(image.midlines, geometry.field)
         for index, name in enumerate(names):
             point = moved.get(name, image.points.get(name))
-            moves = name in FIELD_DEPENDENT and name not in moved
+            moves = name in FIELD_DEPENDENT
             if point is None:
                 labelled[index] = name not in image.label.unknown and not (
                     moves and geometry.field != whole

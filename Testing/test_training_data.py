@@ -331,6 +331,13 @@ def test_a_shaft_ends_where_it_leaves_a_field_first() -> None:
     assert ends_in_field({"radius": RADIUS}, (0, 0, 60, 90))["radius"] == (26.0, 89.0)
 
 
+def test_a_shaft_of_which_next_to_nothing_is_shown_can_be_cut_too() -> None:
+    dot = {"proximal_radius_centre": np.array([[33.0, 60.0], [33.0, 60.0]])}
+    assert ends_in_field(dot, (0, 0, 60, 90)) == {"proximal_radius_centre": (33.0, 60.0)}
+    field = cut_across_shaft(np.random.default_rng(0), (90, 60), LATERAL, dot)
+    assert field == (0, 0, 60, 61)  # below row 60, 20 pixels beyond the wrist
+
+
 def test_a_field_across_a_shaft_keeps_the_wrist_and_shows_less_of_the_shaft() -> None:
     straight = np.array([[35.0, 42.0], [55.0, 89.0]])
     points = {**LATERAL, "proximal_radius_centre": (55.0, 89.0)}

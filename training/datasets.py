@@ -189,7 +189,7 @@ class CachedImage:
         midlines = {
             name: (np.array(label.midlines[bone]) + 0.5) * ratio - 0.5
             for bone, name in zip(BONES, PROXIMAL, strict=True)
-            if bone in label.midlines
+            if label.midlines.get(bone)
         }
         stored = np.rint(normalise(pixels) * 255).astype(np.uint8)
         return cls(label, stored, points, boxes, outlines, mm_per_pixel, source, outside, midlines)

@@ -274,7 +274,7 @@ def cut_across_shaft(
     if ends[0] is None or ends[1] is None:
         return edges[0], edges[1], edges[2], edges[3]
     margin = KEPT_AROUND_WRIST * float(np.hypot(*np.subtract(ends[0], ends[1])))
-    line = densified(midlines[str(rng.choice(sorted(midlines)))], step=0.5)
+    line = _steps(midlines[str(rng.choice(sorted(midlines)))])
     at = line[int(len(line) * rng.uniform(LEAST_SHAFT, 1.0))]
     sides, angles = [], []
     for side, outwards in enumerate((-1, -1, 1, 1)):
@@ -297,7 +297,7 @@ def ends_in_field(midlines: Midlines, field: Box) -> dict[str, tuple[float, floa
     ends = {}
     low, high = np.array(field[:2]) - 0.5, np.array(field[2:]) - 0.5
     for name, midline in midlines.items():
-        line = np.concatenate([densified(midline, step=0.5), midline[-1:]])
+        line = _steps(midline)
         shown = np.all((line >= low) & (line <= high), axis=1)
         if shown.any():
             first = int(shown.argmax())
@@ -305,6 +305,11 @@ def ends_in_field(midlines: Midlines, field: Box) -> dict[str, tuple[float, floa
             x, y = line[first + int(hidden[0]) - 1 if len(hidden) else -1]
             ends[name] = (float(x), float(y))
     return ends
+
+
+def _steps(midline: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """A midline in steps of half a pixel, its last point among them: of a dot, that alone."""
+    return np.concatenate([densified(midline, step=0.5), midline[-1:]])
 
 
 def clipped(point: tuple[float, float], box: Box) -> tuple[float, float]:

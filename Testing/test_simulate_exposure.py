@@ -95,7 +95,7 @@ def test_the_proximal_centre_is_not_more_than_12_cm_from_the_wrist() -> None:
 def test_the_midline_that_is_shown_ends_at_the_proximal_centre() -> None:
     placed = place(straight_wrist(View.LATERAL), positioned(margin_mm=15.0))
     for bone, column in (("radius", 129.5), ("ulna", 129.5 + 16)):
-        line = placed.shown_midlines[bone]
+        line = placed.shown_midlines[f"proximal_{bone}_centre"]
         assert tuple(line[-1]) == placed.keypoints[f"proximal_{bone}_centre"]
         assert line[:, 0] == pytest.approx(column)
         assert (np.diff(line[:, 1]) > 0).all()
@@ -346,7 +346,7 @@ def test_a_corpus_is_labelled_and_the_same_however_often_it_is_stopped(tmp_path:
         assert len(label.field) == 4
         fixed = {n for n in KEYPOINT_NAMES[view] if not n.startswith("proximal")}
         assert set(label.points) & fixed == fixed - set(label.outside)
-        ends = {f"proximal_{bone}_centre": line[-1] for bone, line in label.midlines.items()}
+        ends = {name: line[-1] for name, line in label.midlines.items()}
         assert ends == {n: label.points[n] for n in label.points if n.startswith("proximal")}
 
 

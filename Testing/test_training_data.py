@@ -153,7 +153,7 @@ def test_an_outline_without_numbers_is_refused_by_name(tmp_path: Path) -> None:
         {"field": [[1, 2], 3]},
         {"outside_field": [[1, 2]]},
         {"outside_field": {"a": 1}},
-        {"midlines": {"radius": [[1, 2], 3]}},
+        {"midlines": {"proximal_radius_centre": [[1, 2], 3]}},
     ],
 )
 def test_a_field_that_is_none_is_refused_by_name(tmp_path: Path, entry: dict[str, object]) -> None:
@@ -310,7 +310,7 @@ def test_a_shaft_whose_course_is_known_ends_where_a_smaller_field_does(tmp_path:
     for k in range(3):
         path = write_labelled(tmp_path, f"a{k}", LATERAL, lateral=True)
         content = json.loads(path.read_text())
-        content["wristqc"]["midlines"] = {"radius": RADIUS.tolist()}
+        content["wristqc"]["midlines"] = {"proximal_radius_centre": RADIUS.tolist()}
         path.write_text(json.dumps(content))
     data = RadiographDataset([Source(tmp_path, 1.0)], config(views=("lateral",)), "train")
     cut = Geometry(np.array([[1.0, 0, 0], [0, 1.0, 0]]), (0, 0, 60, 54))

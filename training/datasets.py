@@ -16,11 +16,12 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from training.config import TrainingConfig
-from training.labels import BONES, LabelledImage, label_paths, read_image, read_label
+from training.labels import LabelledImage, label_paths, read_image, read_label
 from training.pasting import LEAST_SEEN, ObjectBank, Sprite, lay, lead_letters
 from training.processes import Processes
 from training.results import millimetres_per_pixel
 from training.transforms import (
+    Box,
     Geometry,
     Midlines,
     Outside,
@@ -187,12 +188,19 @@ class CachedImage:
         spacing = millimetres_per_pixel(label, None)
         mm_per_pixel = None if spacing is None else float(np.sqrt(np.prod(spacing) / ratio.prod()))
         midlines = {
-            name: (np.array(label.midlines[bone]) + 0.5) * ratio - 0.5
-            for bone, name in zip(BONES, PROXIMAL, strict=True)
-            if label.midlines.get(bone)
+            name: (np.array(line) + 0.5) * ratio - 0.5
+            for name, line in label.midlines.items()
+            if line
         }
         stored = np.rint(normalise(pixels) * 255).astype(np.uint8)
         return cls(label, stored, points, boxes, outlines, mm_per_pixel, source, outside, midlines)
+
+    def points_in(self, field: Box) -> dict[str, tuple[float, float]]:
+        """The keypoints, with the ends of shafts where these leave a field, as far as known."""
+        rows, columns = self.pixels.shape
+        if field == (0, 0, columns, rows):
+            return self.points
+        return {**self.points, **ends_in_field(self.midlines, field)}
 
     def foreign_object_mask(self) -> FloatImage:
         """Where foreign objects are, and where nobody can tell, 1 there; (2, rows, columns).
@@ -336,8 +344,8 @@ class RadiographDataset(Dataset[Sample]):
             outside = config.seeks_outside and self.apart(close)
             targets = self._targets(image, view, geometry, outside)
             sample |= {name: torch.from_numpy(part) for name, part in targets.items()}
-            shown = {**image.points, **ends_in_field(image.midlines, geometry.field)}
-            sample["shafts"] = torch.from_numpy(shaft_ends(shown, geometry))
+            ends = shaft_ends(image.points_in(geometry.field), geometry)
+            sample["shafts"] = torch.from_numpy(ends)
             sample["domain"] = torch.tensor(self.domain(view, close))
         elif config.task == "artefact":
             sample["label"] = torch.tensor(label)
@@ -453,11 +461,9 @@ class RadiographDataset(Dataset[Sample]):
         points = np.full((len(names), 2), np.nan, dtype=np.float32)
         present, labelled = np.zeros((2, len(names)), dtype=bool)
         whole = (0, 0, *image.pixels.shape[::-1])
-        moved = {}
-        if geometry.field != whole:
-            moved = ends_in_field(image.midlines, geometry.field)
+        shown_points = image.points_in(geometry.field)
         for index, name in enumerate(names):
-            point = moved.get(name, image.points.get(name))
+            point = shown_points.get(name)
             moves = name in FIELD_DEPENDENT
             if point is None:
                 labelled[index] = name not in image.label.unknown and not (

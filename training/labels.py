@@ -19,9 +19,6 @@ from WristQCLib.models.preprocessing import FloatImage
 Outline = tuple[Point, ...]
 """Corners (x, y) in pixels, pixel centres at integers."""
 
-BONES = ("radius", "ulna")
-"""What the shafts are called that a label knows the courses of."""
-
 HOLD_OUT_EVERY = 7
 """Of a folder without train/ and val/, each image of this rank (by name) is for validation."""
 
@@ -62,8 +59,8 @@ class LabelledImage:
     field
         Corners of the collimated field, in pixels, clockwise; empty when unknown.
     midlines
-        By bone, radius and ulna: the course of its shaft from where the field begins to show it to
-        the proximal keypoint, (x, y) in pixels, as far as that is known: of a simulated lateral.
+        The courses of the shafts, by the proximal keypoint that each ends at, from where the field
+        begins to show it, (x, y) in pixels, as far as that is known: of a simulated lateral.
     """
 
     label_path: Path
@@ -141,8 +138,8 @@ def _labelled(path: Path, file: LabelmeFile) -> LabelledImage:
         },
         field=tuple(_point(corner) for corner in file.entry.get("field", ())),
         midlines={
-            bone: tuple(_point(place) for place in line)
-            for bone, line in file.entry.get("midlines", {}).items()
+            name: tuple(_point(place) for place in line)
+            for name, line in file.entry.get("midlines", {}).items()
         },
     )
 

@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from training.config import Augmentation
-from training.polylines import densified
+from training.polylines import densified, first_stretch
 from WristQCLib.findings import View
 from WristQCLib.models.letterbox import Letterbox
 from WristQCLib.models.preprocessing import FloatImage
@@ -298,11 +298,9 @@ def ends_in_field(midlines: Midlines, field: Box) -> dict[str, tuple[float, floa
     low, high = np.array(field[:2]) - 0.5, np.array(field[2:]) - 0.5
     for name, midline in midlines.items():
         line = _steps(midline)
-        shown = np.all((line >= low) & (line <= high), axis=1)
-        if shown.any():
-            first = int(shown.argmax())
-            hidden = np.flatnonzero(~shown[first:])
-            x, y = line[first + int(hidden[0]) - 1 if len(hidden) else -1]
+        stretch = first_stretch(line, np.all((line >= low) & (line <= high), axis=1))
+        if stretch is not None:
+            x, y = stretch[-1]
             ends[name] = (float(x), float(y))
     return ends
 

@@ -94,8 +94,8 @@ class SimulatedRadiograph:
     artefact
         Whether there is an external foreign object or a cast.
     midlines
-        By bone: the course of its shaft's midline in a lateral view, (n, 2) pixels from where the
-        field begins to show it to the proximal keypoint.
+        The courses of the shafts' midlines in a lateral view, by the proximal keypoint that each
+        ends at, (n, 2) pixels from where the field begins to show it.
     field
         (4, 2) corners of the collimated field, in pixels.
     factors
@@ -128,7 +128,7 @@ class SimulatedRadiograph:
             pixels=pixels,
             keypoints={name: (px + x, py) for name, (px, py) in self.keypoints.items()},
             outside={name: (px + x, py) for name, (px, py) in self.outside.items()},
-            midlines={bone: np.add(line, (x, 0)) for bone, line in self.midlines.items()},
+            midlines={name: np.add(line, (x, 0)) for name, line in self.midlines.items()},
             markers=tuple(
                 dataclasses.replace(m, rectangle=moved(m.rectangle)) for m in self.markers
             ),

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from training.polylines import densified
 from training.simulate.canvas import Canvas, Rectangle, ellipse, strip
 from training.simulate.positioning import (
     ESSENTIAL_KEYPOINTS,
@@ -487,9 +488,7 @@ def _ball(canvas: Canvas, centre: NDArray[np.float64], radius_mm: float, mu: flo
 
 def _spaced(path: NDArray[np.float64], step: float) -> NDArray[np.float64]:
     """Points along a polyline, `step` pixels apart."""
-    lengths = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(path, axis=0).T))])
-    at = np.arange(0, lengths[-1], max(step, 1.0))
-    return np.stack([np.interp(at, lengths, path[:, i]) for i in (0, 1)], axis=1)
+    return densified(path, max(step, 1.0))
 
 
 def _on_border(rng: np.random.Generator, cols: int, rows: int) -> NDArray[np.float64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from training.polylines import places_along
 from training.simulate.canvas import Canvas, ellipse, strip
 from training.simulate.foreign_objects import METAL
 from training.simulate.positioning import Placed
@@ -34,9 +35,7 @@ def _axis(placed: Placed, bone: str) -> NDArray[np.float64]:
 
 def _along(axis: NDArray[np.float64], distance_px: float) -> tuple[Point, Point]:
     """Position on the axis and the unit direction to the proximal side."""
-    lengths = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(axis, axis=0).T))])
-    spot = np.array([np.interp(distance_px, lengths, axis[:, i]) for i in (0, 1)])
-    ahead = np.array([np.interp(distance_px + 10, lengths, axis[:, i]) for i in (0, 1)])
+    spot, ahead = places_along(axis, [distance_px, distance_px + 10])
     direction = (ahead - spot) / max(float(np.hypot(*(ahead - spot))), 1e-6)
     return spot, direction
 

@@ -73,7 +73,7 @@ def labelme_document(
             "side": radiograph.side.value,
             "field": [_rounded(corner) for corner in radiograph.field.tolist()],
             "outside_field": {n: _rounded(point) for n, point in radiograph.outside.items()},
-            "midlines": {b: _thinned(line) for b, line in radiograph.midlines.items()},
+            "midlines": {n: _thinned(line) for n, line in radiograph.midlines.items()},
             "factors": {name: _plain(value) for name, value in radiograph.factors.items()},
         },
     }

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
-from training.polylines import densified
+from training.polylines import densified, first_stretch
 from training.simulate.projection import Projection
 from WristQCLib.findings import View
 from WristQCLib.keypoints import Point
@@ -84,7 +84,7 @@ class Placed:
     midlines
         Shaft midlines, distal to proximal, in image pixels (they may leave the image).
     shown_midlines
-        What a lateral view shows of each, see `shown_midline`.
+        What a lateral view shows of each, by the keypoint that it ends at, see `shown_midline`.
     field
         (4, 2) corners of the collimated field, in image pixels.
     matrix
@@ -364,10 +364,10 @@ def place(
         for bone in ("radius", "ulna"):
             line = shown_midline(placed, bone)
             if line is not None:
-                placed.shown_midlines[bone] = line
                 # The shaft's centre at the most proximal level shown.
-                x, y = line[-1]
-                placed.keypoints[f"proximal_{bone}_centre"] = (float(x), float(y))
+                name, (x, y) = f"proximal_{bone}_centre", line[-1]
+                placed.keypoints[name] = (float(x), float(y))
+                placed.shown_midlines[name] = line
     return placed
 
 
@@ -387,13 +387,7 @@ def shown_midline(placed: Placed, bone: str) -> NDArray[np.float64] | None:
         & (line[:, 1] >= -0.5) & (line[:, 1] <= rows - 0.5)
         & ~far
     )  # fmt: skip
-    if not shown.any():
-        return None
-    first = int(shown.argmax())
-    # The most proximal level: the end of the first stretch that is in the field.
-    stop = np.flatnonzero(~shown[first:])
-    last = first + int(stop[0]) - 1 if len(stop) else len(line) - 1
-    return line[first : last + 1]
+    return first_stretch(line, shown)
 
 
 def field_mask(

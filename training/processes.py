@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 
 import torch
 from torch import distributed, nn
@@ -40,6 +41,10 @@ class Processes:
         if world == 1:
             yield cls()
             return
+        # PyTorch imports this when it makes an optimiser, and its functions take the group that is
+        # the default then as an argument's default. Imported later, it would keep the group beyond
+        # destroy_process_group, and gloo's threads at the interpreter's end, which may abort.
+        import_module("torch.distributed.nn")
         distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
         try:
             yield cls(distributed.get_rank(), world, int(os.environ.get("LOCAL_RANK", "0")))

@@ -195,10 +195,14 @@ class CachedImage:
         stored = np.rint(normalise(pixels) * 255).astype(np.uint8)
         return cls(label, stored, points, boxes, outlines, mm_per_pixel, source, outside, midlines)
 
+    def fills(self, field: Box) -> bool:
+        """Whether a field shows all of the image."""
+        rows, columns = self.pixels.shape
+        return field == (0, 0, columns, rows)
+
     def points_in(self, field: Box) -> dict[str, tuple[float, float]]:
         """The keypoints, with the ends of shafts where these leave a field, as far as known."""
-        rows, columns = self.pixels.shape
-        if field == (0, 0, columns, rows):
+        if self.fills(field):
             return self.points
         return {**self.points, **ends_in_field(self.midlines, field)}
 
@@ -460,15 +464,13 @@ class RadiographDataset(Dataset[Sample]):
         rows, columns = self.config.input_size
         points = np.full((len(names), 2), np.nan, dtype=np.float32)
         present, labelled = np.zeros((2, len(names)), dtype=bool)
-        whole = (0, 0, *image.pixels.shape[::-1])
         shown_points = image.points_in(geometry.field)
         for index, name in enumerate(names):
             point = shown_points.get(name)
             moves = name in FIELD_DEPENDENT
             if point is None:
-                labelled[index] = name not in image.label.unknown and not (
-                    moves and geometry.field != whole
-                )
+                known = name not in image.label.unknown
+                labelled[index] = known and (image.fills(geometry.field) or not moves)
                 if outside and name in image.outside:
                     mapped = map_point(image.outside[name].place, geometry)
                     if within(mapped, (0, 0, columns, rows)):

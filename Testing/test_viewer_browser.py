@@ -9,7 +9,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +45,23 @@ expect.set_options(timeout=WAIT_MS)  # five seconds are not enough for a machine
 HOSTILE = "<img src=x onerror=window.hacked=1>{{ 6*7 }}"
 STOP_SECONDS = 15
 NO_MODELS = "--no-models"
+SENDS_WHILE_IT_CLOSES = """
+from aiohttp import web
+from wslink import schedule_coroutine
+
+from WristQCLib.cli import app
+
+async def fail():
+    raise OSError("the disk is on fire")
+
+async def close(page, **reason):
+    schedule_coroutine(0, page.send_bytes, b"a picture")
+    schedule_coroutine(0, fail)
+    return await close_page(page, **reason)
+
+close_page, web.WebSocketResponse.close = web.WebSocketResponse.close, close
+app()
+"""
 
 
 @dataclass
@@ -61,8 +78,10 @@ class Server:
         return self.process.returncode, printed
 
 
-def start(images: Path, out: Path, *options: str) -> Server:
-    command = [sys.executable, "-m", "WristQCLib.cli", "view", str(images), "--out", str(out)]
+def start(
+    images: Path, out: Path, *options: str, program: Sequence[str] = ("-m", "WristQCLib.cli")
+) -> Server:
+    command = [sys.executable, *program, "view", str(images), "--out", str(out)]
     process = subprocess.Popen(
         [*command, "--no-browser", "--person", "Ada", *options],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=SAMPLES.parents[1],
@@ -495,6 +514,17 @@ def test_what_was_saved_or_corrected_is_there_after_stop_and_start(browser, stud
         page.close()
     finally:
         server.stop()
+
+
+def test_what_a_closing_page_no_longer_gets_is_no_error(browser, studies, tmp_path):
+    image, program = studies / "frontal_good.dcm", ("-c", SENDS_WHILE_IT_CLOSES)
+    server = start(image, tmp_path, NO_MODELS, program=program)
+    page = opened(browser, server.url)
+    status, printed = server.stop()
+    page.close()
+    assert status == 0
+    assert "closing transport" not in printed
+    assert "the disk is on fire" in printed  # any other error is told
 
 
 # Accepting ---------------------------------------------------------------------------------------

@@ -143,6 +143,7 @@ async def _serve(
     server.controller.on_server_bind.add(lambda site: _protect(site.app, guard, settings))
     stopped = asyncio.Event()
     _on_signals(stopped.set)
+    asyncio.get_running_loop().set_exception_handler(_tell_unless_page_has_gone)
     serving = asyncio.create_task(
         server.start(
             host=address.host, port=address.port, exec_mode="coroutine", open_browser=False,
@@ -173,6 +174,16 @@ def _on_signals(stop: Callable[[], None]) -> None:
             loop.add_signal_handler(number, stop)
         except NotImplementedError:  # asyncio's, on Windows: the plain handler serves there
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))
+
+
+def _tell_unless_page_has_gone(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Pass over what could not be sent because its page was closed meanwhile; tell the rest.
+
+    wslink sends pictures and changes in tasks that nobody awaits, so that asyncio would print a
+    traceback for each of them that is under way when a page closes or the viewer stops.
+    """
+    if not isinstance(context.get("exception"), ConnectionResetError):
+        loop.default_exception_handler(context)
 
 
 def _protect(app: Any, guard: Guard, settings: Settings) -> None:

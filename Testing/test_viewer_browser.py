@@ -519,12 +519,15 @@ def test_what_was_saved_or_corrected_is_there_after_stop_and_start(browser, stud
 def test_what_a_closing_page_no_longer_gets_is_no_error(browser, studies, tmp_path):
     image, program = studies / "frontal_good.dcm", ("-c", SENDS_WHILE_IT_CLOSES)
     server = start(image, tmp_path, NO_MODELS, program=program)
-    page = opened(browser, server.url)
-    status, printed = server.stop()
-    page.close()
-    assert status == 0
-    assert "closing transport" not in printed
-    assert "the disk is on fire" in printed  # any other error is told
+    try:
+        page = opened(browser, server.url)
+        status, printed = server.stop()
+        page.close()
+        assert status == 0
+        assert "closing transport" not in printed
+        assert "the disk is on fire" in printed  # any other error is told
+    finally:
+        server.stop()
 
 
 # Accepting ---------------------------------------------------------------------------------------
